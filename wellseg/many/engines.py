@@ -16,7 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import cv2
@@ -55,7 +54,7 @@ class Worker:
         pick_device(self.config.device)  # or every scan would fail for it
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
-        if sha256(weights.read_bytes()).hexdigest() != settings.entries["weights_sha256"]:
+        if files.digests(weights, [""])[""] != settings.entries["weights_sha256"]:
             raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
     def mask(self, task: Task, progress: Callable[[float], None], say: Say) -> Outcome:
@@ -111,8 +110,7 @@ class Worker:
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = {} if config.overwrite else config.left_to(report)
-        old_size = str(report.get("scan_version")).partition(" bytes")[0]
-        if kept and old_size != str(task.size_bytes):
+        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
             flags = " ".join(f"--{name}" for name in kept)
             say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
             kept = {}

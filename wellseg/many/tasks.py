@@ -4,7 +4,6 @@ Whether a scan is done is told by its report, NAME.json, which is written last: 
 reports first, and masks the other scans. summary.csv only repeats them: it may be lost."""
 
 import glob
-import hashlib
 import os
 import re
 from collections import Counter
@@ -55,7 +54,7 @@ def settings_of(config: PredictConfig) -> Settings:
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
     options = {name: getattr(config, name) for name in MASK_OPTIONS} | config.for_report()
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sha256 = files.digests(weights, [""])[""]
     run = f"{weights.resolve().parent.name}/" if weights.stem == "model" else ""
     return Settings(config, {"weights": run + weights.stem, "weights_sha256": sha256, **options})
 
@@ -190,6 +189,5 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> tuple[Outcomes, int]
                 return is_done(task, settings, there.__contains__)
             return None
 
-        found = list(readers.map(look, tasks))
-    done = {task: done for task, done in zip(tasks, found, strict=True) if done}
+        done = {task: it for task, it in zip(tasks, readers.map(look, tasks), strict=True) if it}
     return done, sum(task.stem + REPORT in there for task in tasks) - len(done)
