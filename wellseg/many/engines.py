@@ -97,8 +97,7 @@ class Worker:
         mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
         same. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
-        report = settled_report(place)
-        if other := other_scan(task, report):
+        if other := other_scan(task, report := settled_report(place)):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, written, written)
@@ -212,8 +211,7 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
         wanted = min(jobs, 1 if pick_device(config.device).type == "cuda" else max(1, cores // 2))
-        jobs = min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))
-        if jobs < wanted:
+        if (jobs := min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))) < wanted:
             more = f"--memory {wanted}GB would allow {wanted}"
             screen.say(f"{jobs} at a time on {cores} cores, as --memory is {config.memory}: {more}")
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)

@@ -34,7 +34,7 @@ class Outcome:
 
     status: Literal["done", "failed", "waiting", "elsewhere", "not read"]
     reason: str = ""  # why, or what else one should know
-    known: Mapping[str, Any] = field(default_factory=dict)  # by the words of `KNOWN`
+    known: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(KNOWN))  # by its words
     disk_full: bool = False  # nothing more can be written
 
 
@@ -139,8 +139,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    further = report.get("further_pages", [])
-    for page in further:
+    for page in (further := report.get("further_pages", [])):
         own = read_report(f"{task.stem}.p{page}{REPORT}")
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
