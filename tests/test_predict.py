@@ -537,7 +537,7 @@ def test_what_is_no_size_is_refused(text):
 
 
 def test_a_page_shows_every_curve_pixel_of_a_tall_log_wherever_the_bands_end(monkeypatch):
-    monkeypatch.setattr("wellseg.results.one_scan.PAGE_PIXELS", 20_000)
+    monkeypatch.setattr("wellseg.scan.pictures.PICTURE_PIXELS", 20_000)
     gray, mask = np.full((900, 100), 255, np.uint8), np.zeros((900, 100), np.uint8)
     mask[:, 37] = 255
     pages = []

@@ -90,9 +90,8 @@ def parse(
         for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
             if word.startswith("--") and (word.endswith("=") or not following.strip()):
                 raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
-        for name in {word.partition("=")[0] for word in words}:
-            if name.startswith("--trainer."):  # passed on to Lightning, which knows their names
-                parser.add_argument(name, type=yaml.safe_load)
+        for name in {word.partition("=")[0] for word in words if word.startswith("--trainer.")}:
+            parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
         for name, value in vars(parser.parse_args(words)).items():
             group, _, last = name.partition(".")
             (given.setdefault(group, {}) if last else given)[last or group] = value
@@ -178,8 +177,7 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
 def _read(hint: Any, word: str) -> Any:
     """A word as an option's type."""
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
-    kinds = [kind for kind in one_of if kind is not NoneType]
-    for kind in kinds:
+    for kind in (kinds := [kind for kind in one_of if kind is not NoneType]):
         with suppress(ValueError, KeyError):
             if get_origin(kind) is Literal:
                 return get_args(kind)[get_args(kind).index(word)]

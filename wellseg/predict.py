@@ -70,8 +70,7 @@ def predict(config: PredictConfig) -> int:
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
             unsure = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(unsure, settings)[0]
-            faults = write_summary(folder, outcomes, preview, running=False)
-            for fault in faults:
+            for fault in (faults := write_summary(folder, outcomes, preview, running=False)):
                 screen.say(f"{fault}: mend it and start again")
         statuses: Counter[str] = Counter(outcomes[task].status for task in tasks)
         for status, said in ENDS.items():

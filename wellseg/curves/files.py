@@ -117,11 +117,10 @@ class CurveFiles:
         longest = {it.track: it.curve.rows for it in sorted(found, key=lambda it: it.curve.rows)}
         short = {it.curve for it in found if it.curve.rows < PIECE * longest[it.track]}
         found = sorted(found, key=lambda it: (it.track, it.curve in short, it.middle))
-        orders = Counter[int]()  # by track
+        nth = Counter[int]()  # by track
         for one in found:
-            orders[one.track] += 1
-            made = f"T{one.track}_C{orders[one.track]}_{one.curve.style}".upper()
-            name = one.entry["name"] or made
+            nth[one.track] += 1
+            name = one.entry["name"] or f"T{one.track}_C{nth[one.track]}_{one.curve.style}".upper()
             scale = self._options.scales.get(name, Scale())
             changes = [(rows, its) for other, rows, its in self._options.changes if other == name]
             if not (one.track or scale.columns):
@@ -163,8 +162,7 @@ class CurveFiles:
         options, head, form = self._options, HEAD, "%.1f,%.0f,%.0f,%.4f,%.2f,%d,%.1f,%.1f"
         depths = np.empty((self._size[0], 0))
         if options.logs:
-            at_rows = [[options.depth_at(row)] for row in range(self._size[0])]
-            depths = np.array(at_rows, float).round(4)
+            depths = np.array([options.depth_at(it) for it in range(self._size[0])], float).round(4)
             head, form = f"{head},depth_{options.unit}", f"{form},%.4f"
         file.write(f"# {self._said}\n{head}\n".encode("utf-8", "replace"))
         for one in found:

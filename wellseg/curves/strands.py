@@ -77,7 +77,8 @@ class Chain:
         """Of its rows from the first-th on, as `Curve.records` has them: those that are kept."""
         runs = self.runs[first - self.rows :]  # as many as there are, or fewer
         left, right = runs[:, START] - runs[:, HALF] + 1, runs[:, STOP] + runs[:, HALF] - 1
-        facts = runs[:, ROW], middle(runs), left, right, runs[:, CONFIDENCE], runs[:, DUTY] > 0.5
+        middle = runs[:, : STOP + 1].mean(1)
+        facts = runs[:, ROW], middle, left, right, runs[:, CONFIDENCE], runs[:, DUTY] > 0.5
         return np.stack(facts, 1, dtype="f4", casting="unsafe")
 
 
@@ -135,7 +136,7 @@ def measure(
     counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
     runs = np.concatenate([strand.runs for strand in strands], dtype=float)
     first, last = counts.cumsum() - counts, counts.cumsum() - 1
-    at, lead = middle(runs), np.minimum(counts, COURSE_ROWS) - 1
+    at, lead = runs[:, : STOP + 1].mean(1), np.minimum(counts, COURSE_ROWS) - 1
     both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
     up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
     places = [at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down]
@@ -156,10 +157,6 @@ def measure(
     wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
     ends = runs[np.stack([last, first], 1), : STOP + 1]
     return places, ends, look, (rows + SIDEWAYS * wide) * sure / counts
-
-
-def middle(runs: Floats) -> Floats:
-    return (runs[:, START] + runs[:, STOP]) / 2
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
@@ -221,8 +218,7 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
     hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
-    layer_of_hue = _find_inks(hue[has_hue & mask], inks)
-    ink = np.where(has_hue, layer_of_hue[hue], (bright < DARK) * BLACK)
+    ink = np.where(has_hue, _find_inks(hue[has_hue & mask], inks)[hue], (bright < DARK) * BLACK)
     clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
     for number in np.unique(clear[clear > 0]).tolist():
         own = ink == number
@@ -233,11 +229,8 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
             clear[on] = 0
             grid |= on & (number == BLACK)
         # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
-        rest = own & ~mask
-        if number == BLACK:
-            rest = _morph(rest, cv2.MORPH_CLOSE, DOTS)
-        area = _morph(rest, cv2.MORPH_OPEN, AREA)
-        if area.any():
+        rest = _morph(own & ~mask, cv2.MORPH_CLOSE, DOTS) if number == BLACK else own & ~mask
+        if (area := _morph(rest, cv2.MORPH_OPEN, AREA)).any():
             others = _morph((clear > 0) & ~own, cv2.MORPH_DILATE, NEAR)
             clear[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
     other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL

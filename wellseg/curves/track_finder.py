@@ -6,7 +6,7 @@ worn, written over or crossed by curves. Horizontal lines ("across") tell where 
 lines ("down") tell to the pixel where tracks begin and end; they lie evenly or by decades."""
 
 from collections.abc import Callable
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import cv2
@@ -112,8 +112,7 @@ class _TrackFinder:
         (blocks, columns), -1 to 1; how far right each lies. None: too few."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         usual = np.percentile(across, 90, axis=1, keepdims=True)
-        like = np.flatnonzero(usual >= 1)
-        if len(like) < LEAST_BLOCKS:
+        if len(like := np.flatnonzero(usual >= 1)) < LEAST_BLOCKS:
             return None
         lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
         step = self._px(BIN_INCHES)
@@ -163,9 +162,7 @@ class _TrackFinder:
                 ways = best - np.minimum(MOVE * moves, LEAP)
                 came.append(ways.argmax(1))
                 best = ways.max(1) + each
-            places = [int(best.argmax())]
-            for each in came[::-1]:
-                places.append(int(each[places[-1]]))
+            places = list(accumulate(came[::-1], lambda at, each: each[at], initial=best.argmax()))
             path = near + aside[places[::-1]]
         return path, score[np.arange(len(score)), places[::-1]]
 
@@ -213,9 +210,8 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
 def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
     """Each row moved to the left by its shift, or each column of it by its own."""
     most = int(np.abs(shift).max())
-    padded = np.pad(rows, ((0, 0), (most, most)), constant_values=empty)
     place = most + np.arange(rows.shape[1]) + shift.reshape(len(rows), -1)
-    return np.take_along_axis(padded, place, 1)
+    return np.take_along_axis(np.pad(rows, ((0, 0), (most, most)), constant_values=empty), place, 1)
 
 
 def _decades(start: int, count: int) -> Floats:

@@ -16,7 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import cv2
@@ -55,7 +54,7 @@ class Worker:
         pick_device(self.config.device)  # or every scan would fail for it
         weights = weights_path(self.config.weights)
         self.net = load_model(weights)
-        if sha256(weights.read_bytes()).hexdigest() != settings.entries["weights_sha256"]:
+        if files.digests(weights, [""])[""] != settings.entries["weights_sha256"]:
             raise ValueError(f"{weights}: on this machine it differs from the weights of the run")
 
     def mask(self, task: Task, progress: Callable[[float], None], say: Say) -> Outcome:
@@ -99,8 +98,7 @@ class Worker:
         mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
         same. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
-        report = settled_report(place)
-        if other := other_scan(task, report):
+        if other := other_scan(task, report := settled_report(place)):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, written, written)
@@ -112,8 +110,7 @@ class Worker:
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = {} if config.overwrite else config.left_to(report)
-        old_size = str(report.get("scan_version")).partition(" bytes")[0]
-        if kept and old_size != str(task.size_bytes):
+        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
             flags = " ".join(f"--{name}" for name in kept)
             say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
             kept = {}
@@ -215,8 +212,7 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     jobs = min(config.jobs or scans, scans)
     if not config.jobs:
         wanted = min(jobs, 1 if pick_device(config.device).type == "cuda" else max(1, cores // 2))
-        jobs = min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))
-        if jobs < wanted:
+        if (jobs := min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))) < wanted:
             more = f"--memory {wanted}GB would allow {wanted}"
             screen.say(f"{jobs} at a time on {cores} cores, as --memory is {config.memory}: {more}")
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)

@@ -72,8 +72,7 @@ def write_summary(folder: str | None, outcomes: Outcomes, preview: str, running:
 
 
 def _row(task: Task, outcome: Outcome) -> dict[str, Any]:
-    known = {name: outcome.known.get(name) for name in KNOWN}
-    return {"scan": task.name, "status": outcome.status, **known, "reason": outcome.reason}
+    return {"scan": task.name, "status": outcome.status, **outcome.known, "reason": outcome.reason}
 
 
 def as_csv(outcomes: Outcomes) -> bytes:

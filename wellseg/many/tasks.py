@@ -4,7 +4,6 @@ Whether a scan is done is told by its report, NAME.json, which is written last: 
 reports first, and masks the other scans. summary.csv only repeats them: it may be lost."""
 
 import glob
-import hashlib
 import os
 import re
 from collections import Counter
@@ -35,7 +34,7 @@ class Outcome:
 
     status: Literal["done", "failed", "waiting", "elsewhere", "not read"]
     reason: str = ""  # why, or what else one should know
-    known: Mapping[str, Any] = field(default_factory=dict)  # by the words of `KNOWN`
+    known: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(KNOWN))  # by its words
     disk_full: bool = False  # nothing more can be written
 
 
@@ -55,7 +54,7 @@ def settings_of(config: PredictConfig) -> Settings:
     if config.window_rows is None:  # 0: the whole scan
         config = replace(config, window_rows=read_header(weights).get("window_rows", 0))
     options = {name: getattr(config, name) for name in MASK_OPTIONS} | config.for_report()
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sha256 = files.digests(weights, [""])[""]
     run = f"{weights.resolve().parent.name}/" if weights.stem == "model" else ""
     return Settings(config, {"weights": run + weights.stem, "weights_sha256": sha256, **options})
 
@@ -140,8 +139,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    further = report.get("further_pages", [])
-    for page in further:
+    for page in (further := report.get("further_pages", [])):
         own = read_report(f"{task.stem}.p{page}{REPORT}")
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
@@ -190,6 +188,5 @@ def find_done(tasks: Sequence[Task], settings: Settings) -> tuple[Outcomes, int]
                 return is_done(task, settings, there.__contains__)
             return None
 
-        found = list(readers.map(look, tasks))
-    done = {task: done for task, done in zip(tasks, found, strict=True) if done}
+        done = {task: it for task, it in zip(tasks, readers.map(look, tasks), strict=True) if it}
     return done, sum(task.stem + REPORT in there for task in tasks) - len(done)

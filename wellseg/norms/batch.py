@@ -1,7 +1,6 @@
 """BatchNorm, the legacy v1 layer."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wellseg.norms import Norm, channel_statistics, register
@@ -28,7 +27,7 @@ class BatchNorm(Norm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             known = self.running_mean, self.running_var, self.weight, self.bias
-            return F.batch_norm(x, *known, eps=self.eps)
+            return nn.functional.batch_norm(x, *known, eps=self.eps)
         mean, var = channel_statistics(x)  # over the pixels of all images
         self.observe(mean, var, x.numel() // self.channels)
         return self.normalise(x, mean, var)

@@ -19,7 +19,7 @@ from wellseg.device import resident_bytes
 from wellseg.results.view import DOUBT_FROM, DOUBT_TO, ViewWriter
 from wellseg.rows.evaluation import RowEvaluation, ShareDone
 from wellseg.rows.segment import scan_bands
-from wellseg.scan import MASK, RESULTS, files
+from wellseg.scan import MASK, RESULTS, files, pictures
 from wellseg.scan.atomic import refuse_open, write_file
 from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, upright
 from wellseg.scan.reader import open_scan
@@ -28,7 +28,6 @@ from wellseg.scan.writer import MaskWriter, Strips
 Say = Callable[[str], None]  # is called with what the user should know at once
 
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
-PAGE_PIXELS = 40_000_000
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36
 
@@ -76,8 +75,7 @@ def mask_scan(
                 odds = np.exp(-logits.clip(-30))  # exp(89) would overflow
                 probability = np.rint(255 / (1 + odds)).astype(np.uint8)
                 most = np.uint8(255 * config.threshold)  # of background; the mask is above
-                ends = np.maximum(probability, most + 1), np.minimum(probability, most)
-                probability = np.where(mask, *ends)
+                probability = np.where(mask, probability.clip(most + 1), probability.clip(max=most))
             if probabilities:
                 probabilities.put(probability)
             if view:
@@ -135,7 +133,7 @@ class FoldedPage:
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns
-        by_area = math.ceil(math.sqrt(rows * columns / PAGE_PIXELS))
+        by_area = math.ceil(math.sqrt(rows * columns / pictures.PICTURE_PIXELS))
         self.reduction = max(1, by_area, math.ceil(width / 1600))
         self._orientation = orientation
         self._cut, self._small = Strips(16 * self.reduction, rows), list[Gray]()

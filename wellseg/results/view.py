@@ -119,11 +119,9 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         """Places of most doubt, downwards: first row, past the last, share of curve in doubt."""
         doubtful, possible = np.concatenate(self._doubt).T
         share = np.where(doubtful >= LEAST_DOUBTFUL, doubtful / np.maximum(1, possible), 0)
-        return [
-            (i * PLACE_ROWS, min(self.rows, (i + 1) * PLACE_ROWS), round(float(share[i]), 3))
-            for i in np.sort(np.argsort(-share, kind="stable")[:PLACES]).tolist()
-            if share[i]
-        ]
+        worst = np.sort(np.argsort(-share, kind="stable")[:PLACES])
+        at = [(i * PLACE_ROWS, min(self.rows, (i + 1) * PLACE_ROWS)) for i in worst.tolist()]
+        return [(*its, round(float(of), 3)) for its, of in zip(at, share[worst], strict=True) if of]
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:

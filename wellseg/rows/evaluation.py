@@ -153,10 +153,9 @@ class _Sweep:
         run, rows = self.run, self.step.rows
         firsts = range(self.next_row, rows, self.strip_rows)[: run.workers]
         wanted = [self._ranges(row, min(row + self.strip_rows, rows)) for row in firsts]
-        for norm in self.path:
-            if norm.norm:
-                measured = run.sweeps[norm.inputs[0]]
-                measured.advance_to(measured.statistics.rows_for(wanted[-1][norm][1]))
+        for norm in [step for step in self.path if step.norm]:
+            measured = run.sweeps[norm.inputs[0]]
+            measured.advance_to(measured.statistics.rows_for(wanted[-1][norm][1]))
         for source in self.sources:
             source.advance_to(wanted[-1][source.step][1])
             source.drop_before(wanted[0][source.step][0], self)
@@ -168,9 +167,8 @@ class _Sweep:
             strips.append(strip)
             self.statistics.add(moments)
             run.done_work += self.work * (self.next_row - start) / rows
-        if self.next_row == rows:
-            for source in self.sources:
-                source.drop_before(source.step.rows, self)
+        for source in self.sources if self.next_row == rows else ():
+            source.drop_before(source.step.rows, self)
         run.progress(min(1.0, run.done_work / run.total_work))
         return strips
 

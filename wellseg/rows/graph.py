@@ -10,9 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
@@ -88,7 +86,7 @@ def record(net: nn.Module, size: Ints, dtype: torch.dtype, device: torch.device)
     ink = Step(nothing, [], torch.empty((1, *size), dtype=wide, device="meta"))
     recorder = _Recorder(ink, dtype)
     for module in net.modules():
-        fixed = isinstance(module, _BatchNorm) and not module.training
+        fixed = isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.training
         if (fixed and module.track_running_stats) or isinstance(module, Norm):
             module.forward = partial(recorder.norm, module, module.forward)
     with torch.no_grad(), recorder:
@@ -206,17 +204,17 @@ def _upsample_nearest(x: Step, size: Ints, *scales: float | None) -> Rule:
 
 
 def _pixel_shuffle(x: Step, factor: int) -> Rule:
-    return Rule(partial(F.pixel_shuffle, upscale_factor=factor), up=factor, work=SHUFFLE_WORK)
+    return Rule(partial(torch.pixel_shuffle, upscale_factor=factor), up=factor, work=SHUFFLE_WORK)
 
 
 def _pixel_unshuffle(x: Step, factor: int) -> Rule:
-    run = partial(F.pixel_unshuffle, downscale_factor=factor)
+    run = partial(torch.pixel_unshuffle, downscale_factor=factor)
     return Rule(run, down=factor, after=factor - 1, work=SHUFFLE_WORK)
 
 
 def _pad(x: Step, pad: Ints, value: float = 0.0) -> Rule:
     columns, (top, _) = list(pad[:2]), pad[2:] or (0, 0)
-    run = partial(F.pad, pad=columns, value=value) if any(columns) else nn.Identity()
+    run = partial(nn.functional.pad, pad=columns, value=value) if any(columns) else nn.Identity()
     return Rule(run, offset=top, fill=value)
 
 

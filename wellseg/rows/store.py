@@ -52,8 +52,7 @@ class RowStore:
             self._free.append((offset + nbytes, stop))
         if offset < self.budget_bytes:
             self.ram_bytes = max(self.ram_bytes, offset + nbytes)
-        else:
-            self.disk_bytes = max(self.disk_bytes, offset + nbytes - self.budget_bytes)
+        self.disk_bytes = max(self.disk_bytes, offset + nbytes - self.budget_bytes)
         return Block(offset, nbytes)
 
     def write(self, block: Block, rows: Tensor) -> None:

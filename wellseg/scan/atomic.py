@@ -36,8 +36,7 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
     An existing ``path`` stays as it is until then, and is replaced in one step. If the block
     raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
     Raises OSError, naming ``path``; on Windows also where another program has it open."""
-    target = Path(path)
-    hidden = hidden_name(target)
+    hidden = hidden_name(target := Path(path))
     try:
         if target.is_dir():  # or renaming would fail when all the work is done
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

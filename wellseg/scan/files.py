@@ -58,8 +58,7 @@ def is_foreign(path: AnyPath) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     fs, place = filesystem(os.fspath(path))
     with suppress(OSError), fs.open(place, "rb") as file:
-        begin = file.read(1 << 16)
-        return begin != b"" and not any(mark in begin for mark in OURS)
+        return (begin := file.read(1 << 16)) != b"" and not any(mark in begin for mark in OURS)
     return False
 
 

@@ -14,7 +14,6 @@ import cv2
 import imagecodecs
 import numpy as np
 import tifffile
-from tifffile.tifffile import jpeg_shape
 
 from wellseg.scan import USUAL_DPI, ScanError, one_line
 from wellseg.scan.pictures import Gray, extremes, scale, to_gray
@@ -173,8 +172,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                     self._band = self._decode_band(row)
                 at = row - self._band.first
                 until = at + min(stop - row, 1 + CHUNK_PIXELS // self.columns)
-                samples = self._band.samples[at:until]
-                if not len(samples):
+                if not len(samples := self._band.samples[at:until]):
                     raise ScanError(f"damaged from row {row} on: {self._band.damage}")
                 shown = self._show(samples)
                 # Colours are inverted, not their gray: green on black is magenta on white.
@@ -212,7 +210,7 @@ def _tags_of(head: bytes) -> dict[str, Any]:
 def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
     """A PNG, JPEG, BMP or JPEG 2000 as an uncompressed TIFF in memory."""
     if decode is imagecodecs.jpeg_decode:  # it fills what is missing with gray
-        _, rows, columns, samples = jpeg_shape(data)
+        _, rows, columns, samples = tifffile.tifffile.jpeg_shape(data)
         if samples > 3:
             raise ScanError(f"a JPEG in CMYK: {CONVERT} NEW.tif")
         if data.find(b"\xff\xd9", data.rfind(b"\xff\xda")) < 0 or rows * columns > 1024 * len(data):

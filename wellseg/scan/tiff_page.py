@@ -89,8 +89,7 @@ class TiffPage:
         coloured = CHANNELS[self._photometric] > 1
         table: Gray | None = None
         if self._photometric == PALETTE:
-            palette = np.asarray(page.colormap)
-            if self._bits > 8 or palette.shape != (3, 2**self._bits):
+            if self._bits > 8 or (palette := np.asarray(page.colormap)).shape != (3, 2**self._bits):
                 raise ScanError("its palette is missing or of the wrong size: it is damaged")
             coloured = bool(np.ptp(palette, axis=0).any())
             # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).

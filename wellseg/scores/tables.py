@@ -1,6 +1,5 @@
 """Scores as tables: of a data set per log and in all, of trainings that are compared."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -24,8 +23,7 @@ def summarise(logs: Sequence[Row]) -> dict[str, dict[str, float]]:
     names = [name for name in HEADINGS if name in logs[0]]
     values = {it: sorted((log[it] for log in logs), reverse=it in (FALSE, ERRORS)) for it in names}
     found = {"mean": {name: fmean(of) for name, of in values.items()}}
-    tenths = {name: of[: math.ceil(len(of) / 10)] for name, of in values.items()}
-    found["worst tenth"] = {name: fmean(of) for name, of in tenths.items()}
+    found["worst tenth"] = {name: fmean(of[: -(-len(of) // 10)]) for name, of in values.items()}
     if F1 in values:
         found[f"share of F1 >= {GOOD_F1}"] = {F1: fmean(f1 >= GOOD_F1 for f1 in values[F1])}
     return found

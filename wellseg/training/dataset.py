@@ -93,8 +93,7 @@ def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) ->
         return 0, len(truth)
     above = np.cumsum(np.pad((truth != 128).any(axis=1), (1, 0)))
     likely = above[crop_rows:] - above[:-crop_rows]
-    if not likely.any():
-        likely += 1
+    likely += not likely.any()
     start = int(draws.choice(len(likely), p=likely / likely.sum()))
     return start, start + crop_rows
 

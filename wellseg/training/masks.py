@@ -59,8 +59,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
                 raise ValueError(f"starts {starts} in a path of {len(points)} points")
             if not 0 <= float(curve.get("width", 1)) < 1e9:
                 raise ValueError(f"a width of {curve['width']}")
-            pieces = np.split(points.astype(np.int32), starts)
-            cv2.polylines(canvas, pieces, isClosed=False, color=1)
+            cv2.polylines(canvas, np.split(points.astype("i4"), starts), isClosed=False, color=1)
         return canvas.view(np.bool_)
 
     def fill(boxes: Sequence[Sequence[int]]) -> Mask:

@@ -38,10 +38,9 @@ def step_bytes(model: ModelConfig, pixels: int, dtype: torch.dtype) -> int:
 
 def make_optimizer(net: nn.Module, options: OptimConfig) -> torch.optim.Optimizer:
     """AdamW. Scale, shift and biases are not decayed (the GroupNorm paper's recipe)."""
-    decay = [p for p in net.parameters() if p.ndim > 1]
+    decay: dict[str, Any] = {"params": [p for p in net.parameters() if p.ndim > 1]}
     rest = {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0}
-    groups = [{"params": decay, "weight_decay": options.weight_decay}, rest]
-    return torch.optim.AdamW(groups, lr=options.lr)
+    return torch.optim.AdamW([decay, rest], lr=options.lr, weight_decay=options.weight_decay)
 
 
 class Segmenter(LightningModule):
@@ -92,8 +91,7 @@ class Segmenter(LightningModule):
         pieces = 1 if self.training else round(ink.shape[2] / (self.net.window_rows or math.inf))
         parts = [self.net(part) for part in ink.tensor_split(max(1, pieces), 2)]
         logits = torch.cat(parts, 2) if pieces > 1 else parts[0]
-        loss = curve_loss(logits, sample.truth)
-        if not torch.isfinite(loss):
+        if not torch.isfinite(loss := curve_loss(logits, sample.truth)):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
             do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
             raise FloatingPointError(f"{said}; {do}")

@@ -109,8 +109,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         saver(filename="best", monitor="val/dice", mode="max"),
         saver(filename="last", monitor=None, save_on_exception=True),
     ]
-    if config.trainer.get("enable_progress_bar", True):
-        callbacks.append(StepProgress())
+    callbacks += [StepProgress()] * bool(config.trainer.get("enable_progress_bar", True))
     loggers: list[Logger] = [MetricsFile(config.out, "", "", flush_logs_every_n_steps=10)]
     if config.trainer.get("logger", True):
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
