@@ -193,7 +193,7 @@ def test_results_of_a_norm_that_was_edited_since_are_not_taken(
             note.write_text(damage)
         with pytest.raises(SystemExit, match="2"):
             compare.main(words)
-        assert ".json is damaged: remove it" in capsys.readouterr().err
+        assert "remove it or name another folder" in capsys.readouterr().err
 
 
 def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):

@@ -370,5 +370,5 @@ def test_scores_that_cannot_be_written_are_printed(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "curves.csv").write_text("my,curves\n")
     assert run(data, "--masks", masks, "--out", tmp_path / "mine") == 2
-    assert "curves.csv is not of wellseg evaluate" in capsys.readouterr().err
+    assert "curves.csv is not wellseg's: move it away" in capsys.readouterr().err
     assert (tmp_path / "mine" / "curves.csv").read_text() == "my,curves\n"

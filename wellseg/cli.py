@@ -25,7 +25,6 @@ Options = TypeVar("Options")
 
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
-NO_MEMORY = "(out of|allocate) memory"  # as PyTorch says it
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS |= {tuple[int, ...]: "whole numbers with commas", tuple[float, ...]: "numbers with commas"}
 
@@ -123,7 +122,7 @@ def program(
         except KeyboardInterrupt:
             fail(command, f"stopped; {stopped}", INTERRUPTED)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not re.search(NO_MEMORY, str(error)):
+            if isinstance(error, RuntimeError) and " memory" not in str(error):
                 raise
             fail(command, f"there is not enough memory; {stopped}", SOME_FAILED)
         if status is not None:

@@ -18,6 +18,7 @@ from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import write_csv, write_file
+from wellseg.scan.files import refuse_foreign
 from wellseg.scores import F1, FALSE, HEADINGS, ON, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
 from wellseg.weights import load_model
@@ -59,10 +60,7 @@ def evaluate(config: EvaluateConfig) -> int:
         raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
-    for name, heads in (("scores.csv", "name,split,well"), ("curves.csv", IDENTITY_HEADINGS[0])):
-        path = config.out / name
-        if path.is_file() and not path.read_text("utf-8", "replace").startswith(heads):
-            raise ValueError(f"{path} is not of wellseg evaluate: name another --out")
+    refuse_foreign(config.out / "scores.csv", config.out / "curves.csv")
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name

@@ -14,6 +14,7 @@ from pathlib import Path
 from wellseg.cli import program
 from wellseg.net.options import at_least
 from wellseg.scan.atomic import write_csv, write_file
+from wellseg.scan.files import read_report
 from wellseg.training.options import Preset
 
 NOTE = "corpus.json"
@@ -79,12 +80,7 @@ def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     path, asked = folder / note, json.loads(json.dumps(about))
     if not path.exists():
         write_file(path, json.dumps(about, indent=1).encode())
-        return
-    try:
-        found = dict(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError):
-        raise ValueError(f"{path} is damaged: remove it, or name another folder") from None
-    if found != asked:
+    elif (found := read_report(str(path))) != asked:
         other = [name for name in found | asked if found.get(name) != asked.get(name)]
         was, now = (", ".join(f"{name} {of.get(name)}" for name in other) for of in (found, asked))
         raise ValueError(f"{folder} has {was}, not {now}; remove it or name another folder")

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from wellseg.cli import INTERRUPTED, NO_MEMORY, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import lock_folder, write_file
@@ -185,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(e, MemoryError) or re.search(NO_MEMORY, str(e)):
+        if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
             do = "give --data.crop_rows, or a smaller one, then --resume"
             fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
         if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):

@@ -31,8 +31,7 @@ ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows off where it le
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
-LEVEL, HANGS, CLEAR = 2.0, 0.7, 0.9
-"""A piece of a spike: columns to a row; tenths of an inch to the curve's gap; confidence."""
+LEVEL, HANGS, CLEAR = 2.0, 0.7, 0.9  # a spike's piece: columns a row; tenths to a gap; confidence
 UP_ROWS, TIP = 24, 0.4  # a stroke may run back up so far; tips reach past knots, tenths of an inch
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 
@@ -114,9 +113,6 @@ def link(
         reach[j].append(i)
     used, free = pairs.only(flow > 0), (given < 0) & table.closed & (worth < 2 * end_cost)
     left_out = np.setdiff1d(np.flatnonzero(free), [used.upper, used.lower]).tolist()
-    for i in left_out:
-        for knot in {knot_up[i], knot_down[i]}:  # a spike, a loop of a stroke
-            short.setdefault(knot, []).append(strands[i])
     spurs = _spurs(strands, table, used, short, left_out, tenth_rows)
     costs = dict(zip(names, cost.tolist(), strict=True))
     set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
@@ -131,8 +127,11 @@ def _spurs(
     strands: list[Chain], table: StrandTable, used: Pairs, short: dict[int, list[Chain]],
     left_out: list[int], tenth_rows: int,
 ) -> dict[tuple[int, int], list[Floats]]:  # fmt: skip
-    """Of pairs that curves go through: records of tips of spikes and of loops there. short: chains
-    at each knot that carry no curve; left_out: numbers of the strands among them."""
+    """Of pairs that curves go through: records of tips of spikes and of loops there. short: short
+    chains of each knot; the strands ``left_out``, which carry no curve, are added to them."""
+    for i in left_out:
+        for knot in {table.knot_up[i], table.knot_down[i]}:  # a spike, a loop of a stroke
+            short.setdefault(knot, []).append(strands[i])
     spurs = defaultdict[tuple[int, int], list[Floats]](list)
     start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
     knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
@@ -162,8 +161,7 @@ def _spurs(
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
-    """The pairs that are near enough. astray: so many rows below the place where a curve leaves its
-    track, and twice as far from its borders, it may come back."""
+    """The pairs that are near enough. astray: rows, and half the columns, see ASTRAY."""
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined = table.knot_up[lower] == table.knot_down[upper]
@@ -177,9 +175,8 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     upper, lower, joined, gap, set_back = pairs  # the last two are filled in
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
-        leaves, begins = table.ends[upper[at], 0], table.ends[lower[at], 1]
-        borders = tracks.at(bottom[upper[at]].imag)
-        set_back[at], beside = _set_back(leaves, begins, borders, 2 * astray)
+        out, back = table.ends[upper[at], 0], table.ends[lower[at], 1]
+        set_back[at], beside = _set_back(out, back, tracks.at(bottom[upper[at]].imag), 2 * astray)
         gap.real[at] = np.where(set_back[at], beside, gap.real[at])
     below = (gap.imag > -3) | (set_back != 0)
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)

@@ -196,14 +196,12 @@ def ranges(flags: ArrayLike) -> Indices:
 def to_tips(
     column: Floats, low: Floats, high: Floats, width: float, gap: NDArray[np.bool_]
 ) -> None:
-    """Move the columns of spikes from the middle of the stroke's span to its tip: there it reaches
-    farther to one side than both rows beside it, a fat stroke or a fill to both sides. Of rows
-    side by side the farthest is moved, and all that are bridged. low, high: span of its centre in
-    each row. gap: which rows are bridged. Chosen on validation pages (benchmarks/arms.md)."""
+    """Move the columns of spikes from the middle of the stroke's span, low to high, to its tip: it
+    reaches farther to one side than the rows beside it; a fat stroke, or a fill, to both. Of rows
+    side by side the farthest is moved, and all of a bridged gap. Chosen on validation pages."""
     pairs = sliding_window_view(np.pad(column, 2, mode="edge"), 2, axis=0)  # two above, two below
     low_end, high_end = pairs.min(1), pairs.max(1)
-    most = np.maximum(low_end[:-3], low_end[3:])
-    least = np.minimum(high_end[:-3], high_end[3:])
+    least, most = np.minimum(high_end[:-3], high_end[3:]), np.maximum(low_end[:-3], low_end[3:])
     over, under = high - most, least - low
     beyond = np.maximum(over, under) - np.minimum(over, under).clip(0)
     is_tip = beyond > np.clip(0.3 * abs(most - least), SPIKE_PX, SPIKE_PX + width)  # else a step

@@ -85,9 +85,8 @@ class Worker:
             # Not ScratchFull, nor EFBIG: other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
             if is_full and not getattr(error, "filename", None):
-                folder = os.path.dirname(task.stem) or "."
-                places = folder, self.config.scratch or tempfile.gettempdir()
-                reason = f"{' or '.join(map(str, dict.fromkeys(places)))}: {reason}"
+                places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
+                reason = f"{' or '.join(map(str, filter(None, dict.fromkeys(places))))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
     def _with_earlier_options(

@@ -29,7 +29,7 @@ Say = Callable[[str], None]  # is called with what the user should know at once
 
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
-GUTTER_PX, HEAD_PX = 12, 36
+GUTTER_PX, HEAD_PX, AT = 12, 36, (2, 25)  # between folds; above each, and where its row stands
 
 
 def mask_scan(
@@ -129,7 +129,7 @@ def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str,
 
 class FoldedPage:
     """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
-    TIFF orientation, and folded into columns side by side, each headed by its first row."""
+    TIFF orientation, and folded into columns side by side, headed by the first row of each."""
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns
@@ -154,7 +154,6 @@ class FoldedPage:
             column = page[:, fold * (width + GUTTER_PX) :][:, :width]
             part, head = log[fold * rows : (fold + 1) * rows], column[:HEAD_PX]
             column[HEAD_PX : HEAD_PX + len(part)] = part
-            text, at = f"row {fold * rows * self.reduction:,}", (2, HEAD_PX - 11)
-            text *= self._orientation < 3  # else it begins at another row of the file, or at none
-            cv2.putText(head, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
+            text = f"row {fold * rows * self.reduction:,}" if self._orientation < 3 else ""
+            cv2.putText(head, text, AT, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
         return page

@@ -155,21 +155,18 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     and bridged gaps, it is curve itself, and a pixel around it."""
     first, last = config.looked_at
     if last >= (rows := config.size[0]):
-        has = f"the scan has rows 0 to {rows - 1:,}" if rows else "there is no report"
-        raise ValueError(f"--label_rows {first}-{last}: {has}")
+        raise ValueError(f"--label_rows {first}-{last}: the scan has rows 0 to {rows - 1:,}")
     name = f"{config.name}_{first}"
     image, mask = (folder / part / f"{name}.tif" for part in ("images", "masks"))
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    known = split.is_file()
-    listed = split.read_text(encoding_of(split), "surrogateescape") if known else None
-    cells = {"name": name, "split": "train", "well": well_of(name)}
-    lines = (listed or "").splitlines()
+    listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
+    lines = (listed or "name,split,well").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)
-    heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep), cells)]
-    if "split" not in heads or not known:
-        cells["split"] = "by its well"
+    heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep))]
+    by = "train" if listed is not None and "split" in heads else "by its well"
+    cells = {"name": name, "split": by, "well": well_of(name)}
     if "name" not in heads:
         raise ValueError(f"{split}: no column name: save it as CSV in UTF-8")
     for row in csv.DictReader(lines[1:], heads, restval="", delimiter=sep):
@@ -184,8 +181,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         found = opening.enter_context(open_scan(predicted)).read(first, last + 1)
 
     def write(table: Path) -> None:
-        spans, whole = np.zeros(found.shape, np.uint8), []
-        alone = spans.copy()
+        (spans, alone), whole = np.zeros((2, *found.shape), np.uint8), []
         for name, lines in read_table(table).items():
             lines = lines[(first <= lines[:, ROW]) & (lines[:, ROW] <= last)]
             row, _, column, left, right, _, _, flags = lines[lines[:, ROW].argsort(), : FLAGS + 1].T

@@ -125,8 +125,8 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
 
 
 def _report_there(given: Path, stem: Path, edits: list[str]) -> dict[str, Any]:
-    """The report in the place of the results; {}: none. edits: that the new curves have. Raises
-    ValueError where a file that is to be written was corrected otherwise, or may have been."""
+    """The report in the place of the results; {}: none. Raises ValueError where a file that is to
+    be written was corrected otherwise than by these edits, or may have been."""
     report = read_report(f"{stem}{REPORT}")
     paths = {ending: Path(f"{stem}{ending}") for ending in endings_of(stem)}
     there = [ending for ending, path in paths.items() if path.is_file() and path != given]
@@ -135,9 +135,8 @@ def _report_there(given: Path, stem: Path, edits: list[str]) -> dict[str, Any]:
         raise ValueError(f"{stem}{there[0]} may have been corrected: {do}, which would tell")
     if known := [report[it] for it in files.WRITTEN if it in report]:  # else by an older wellseg
         written = [*known, report.get("unfinished", {}).get("sha256", {})]
-        had = report.get("curve_edits", [])
-        is_again = given.name.endswith(TABLE) and edits[: len(had)] == had
-        word = CORRECTED if is_again else ""  # what was corrected there is made again
+        had, is_table = report.get("curve_edits", []), given.name.endswith(TABLE)
+        word = CORRECTED if is_table and edits[: len(had)] == had else ""  # it is made again
         plain = [{end: str(it).removeprefix(word) for end, it in one.items()} for one in written]
         files.refuse_changed(stem, there, *plain)
     return settled_report(f"{stem}{REPORT}")

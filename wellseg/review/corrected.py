@@ -99,8 +99,7 @@ def read_table(path: Path) -> Tables:
         between = max(BETWEEN, key=head.count)
         names = [it.strip().lower() for it in next(csv.reader([head], delimiter=between), [])]
         if missing := sorted(NEEDED - {*names}):
-            do = "save it as CSV, with its line of names"
-            raise ValueError(f"{path}: no column {', '.join(missing)}: {do}")
+            raise ValueError(f"{path}: no column {', '.join(missing)}: save it as CSV, names first")
         where = names.index("curve")
         places = [names.index(name) if name in names else len(names) for name in NUMBERS]
         for cells in csv.reader(told, delimiter=between):

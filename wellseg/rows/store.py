@@ -42,8 +42,7 @@ class RowStore:
 
     def reserve(self, nbytes: int) -> Block:
         nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
-        # The smallest that is large enough, in memory before the file; last the end of memory, for
-        # then the places of all blocks do not depend on how much there is.
+        # The smallest that fits, memory before file, its end last: so its size changes no place.
         budget = self.budget_bytes
         gaps = [(a >= budget, b == budget, b - a, a, b) for a, b in self._free if b - a >= nbytes]
         *_, offset, stop = min(gaps)
