@@ -27,7 +27,7 @@ Places = NDArray[np.complexfloating[Any]]
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans
-ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows off where it left, half of columns
+ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows a wrap may be off; columns twice
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
@@ -161,7 +161,7 @@ def _spurs(
 
 
 def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
-    """The pairs that are near enough. astray: rows, and half the columns, see ASTRAY."""
+    """The pairs that are near enough. astray: rows that a wrap may be off, see ASTRAY."""
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined = table.knot_up[lower] == table.knot_down[upper]
