@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -61,6 +62,23 @@ def test_ctrl_c_before_a_command_is_there_is_one_line(
     with pytest.raises(SystemExit, match="130"):
         main(["train"])
     assert capsys.readouterr().err == "wellseg.train: error: stopped\n"
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("CPU: can't allocate memory")])
+def test_too_little_memory_is_one_line(
+    fault: Exception,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wellseg.synth.draw_logs", Mock(side_effect=fault))
+    with pytest.raises(SystemExit, match="1"):
+        main(["synth", str(tmp_path / "logs")])
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].endswith("there is not enough memory; the same command goes on")
+    monkeypatch.setattr("wellseg.synth.draw_logs", Mock(side_effect=RuntimeError("a fault")))
+    with pytest.raises(RuntimeError, match="a fault"):
+        main(["synth", str(tmp_path / "logs")])
 
 
 def test_every_module_that_is_a_command_is_listed() -> None:

@@ -122,9 +122,9 @@ def program(
         except KeyboardInterrupt:
             fail(command, f"stopped; {stopped}", INTERRUPTED)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and " memory" not in str(error):
-                raise
-            fail(command, f"there is not enough memory; {stopped}", SOME_FAILED)
+            if isinstance(error, MemoryError) or re.search("(out of|allocate) memory", str(error)):
+                fail(command, f"there is not enough memory; {stopped}", SOME_FAILED)
+            raise
         if status is not None:
             raise SystemExit(status)
 
