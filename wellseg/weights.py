@@ -23,8 +23,9 @@ INPUT = "ink = 1 - gray/255; gray = luma less saturation beyond 96; colour (R-G)
 def weights_path(name_or_path: str | Path | None = None) -> Path:
     """The file of bundled weights, or the path itself. Raises ValueError where there is none."""
     name = str(DEFAULT if name_or_path is None else name_or_path)
-    for path in filter(Path.is_file, (BUNDLED / f"{name}.safetensors", Path(name))):
-        return path
+    for path in (BUNDLED / f"{name}.safetensors", Path(name)):
+        if path.is_file():
+            return path
     bundled = ", ".join(sorted(path.stem for path in BUNDLED.glob("*.safetensors")))
     raise ValueError(f"no weights {name!r}: give a .safetensors file, or a bundled name: {bundled}")
 

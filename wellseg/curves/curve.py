@@ -21,7 +21,7 @@ DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs 
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
 LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their ink have less than OTHERS x their rows
 UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
-STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows inked to bridged: fewer, if UNDER or FAINT, are none
+STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # inked to bridged rows, twice; confidence: `_style`
 # Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
@@ -109,7 +109,7 @@ class CurveFollower:
                 del points[one]
 
     def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles, hide gaps off the scale (OFF), remove what is none (STAINS)."""
+        """Set styles, hide gaps off the scale (OFF), remove vague ones: faint, or UNDER others."""
         doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)

@@ -18,6 +18,7 @@ SPIKE_PX = 4  # least height of a spike
 Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 # What a piece of a curve looks like is an array (9,), its *look*. The entries are
 LOOKED_ROWS, HALF_WIDTH, INK_SHARE = 0, 1, 2  # rows seen; pixels; share of the stroke with ink
@@ -40,7 +41,7 @@ class Points(NamedTuple):
     right: Floats  # rightmost pixel
     confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged
     flags: NDArray[np.uint8]  # of BRIDGED, WRAPPED and UNCERTAIN
-    inked: NDArray[np.bool_]  # whether there is ink on the scan
+    inked: Flags  # whether there is ink on the scan
 
 
 @dataclass(eq=False)
@@ -193,15 +194,13 @@ def ranges(flags: ArrayLike) -> Indices:
     return np.flatnonzero(np.diff(np.pad(flags, 1))).reshape(-1, 2)
 
 
-def to_tips(
-    column: Floats, low: Floats, high: Floats, width: float, gap: NDArray[np.bool_]
-) -> None:
+def to_tips(column: Floats, low: Floats, high: Floats, width: float, gap: Flags) -> None:
     """Move the columns of spikes from the middle of the stroke's span, low to high, to its tip: it
     reaches farther to one side than the rows beside it; a fat stroke, or a fill, to both. Of rows
     side by side the farthest is moved, and all of a bridged gap. Chosen on validation pages."""
     pairs = sliding_window_view(np.pad(column, 2, mode="edge"), 2, axis=0)  # two above, two below
-    low_end, high_end = pairs.min(1), pairs.max(1)
-    least, most = np.minimum(high_end[:-3], high_end[3:]), np.maximum(low_end[:-3], low_end[3:])
+    above, below = pairs[:-3], pairs[3:]
+    least, most = np.minimum(above.max(1), below.max(1)), np.maximum(above.min(1), below.min(1))
     over, under = high - most, least - low
     beyond = np.maximum(over, under) - np.minimum(over, under).clip(0)
     is_tip = beyond > np.clip(0.3 * abs(most - least), SPIKE_PX, SPIKE_PX + width)  # else a step

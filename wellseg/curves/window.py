@@ -18,10 +18,10 @@ MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four do
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 NEVER = 1e6
-SWAP, SIDES, LONG_ROWS, AWAY, OLDER, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 400
+SWAP, SIDES, LONG_ROWS, AWAY, OLDER, TIMES, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 4.0, 400
 """Cost of an exchange; more where curves then change sides at a touch of more rows, less where they
 keep them (of 417 touches 317 are bounces); cost of another usual track than above. OLDER less where
-one ends that has as many times the other's rows above, and OLDER_ROWS follow, twice these above."""
+one ends that has TIMES the other's rows above, and OLDER_ROWS follow, twice these above."""
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
@@ -164,7 +164,7 @@ def exchange(points: dict[Curve, Points]) -> None:
             turn = SIDES * (stop - start > LONG_ROWS) * sides[k - 1] * sides[k]
             left, rows = looks[k:, :, 0].sum(0), above[:, 0]  # LOOKED_ROWS below, above
             ends = left.argmin()
-            is_older = rows[ends] > OLDER * rows[1 - ends] and left[ends] <= LONG_ROWS
+            is_older = rows[ends] > TIMES * rows[1 - ends] and left[ends] <= LONG_ROWS
             is_older &= min(rows[ends] / 2, left.max()) > OLDER_ROWS
             if np.trace(cost) - np.trace(cost[::-1]) > SWAP + turn - OLDER * is_older:
                 looks[k:] = looks[k:, ::-1].copy()

@@ -129,7 +129,7 @@ def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str,
 
 class FoldedPage:
     """A preview of a whole scan, fed from top to bottom as stored: reduced, turned upright by its
-    TIFF orientation, and folded into columns side by side, headed by the first row of each."""
+    TIFF orientation, and folded into columns, headed by their first rows if not turned."""
 
     def __init__(self, rows: int, columns: int, orientation: int = 1) -> None:
         width = rows if is_sideways(orientation) else columns

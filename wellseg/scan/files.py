@@ -36,7 +36,7 @@ MADE_OF_MASK = {  # endings by the option that asks for them; numbered LAS are o
     "curves": (".curves.csv", ".las", *(f".{number}.las" for number in range(1, 100))),
 }
 EDITABLE = MASK, ".curves.csv", ".las"
-OURS = b"wellseg", b"scan,status,", b"name,split,well,", b"log,IDF1,"  # of our tables
+OURS = b"wellseg", b"scan,status,", b"name,split,well,", b"log,IDF1,"  # all we write has one
 NOT_OURS = "is not wellseg's: move it away, or name a folder for the results (--out)"
 NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 SCRATCH = "wellseg-scan-"

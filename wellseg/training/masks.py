@@ -76,7 +76,7 @@ def read_label(path: Path, shape: tuple[int, int]) -> Label:
         if not (np.diff(np.reshape(boxes, (len(boxes), 4)).astype(int).reshape(-1, 2)) >= 0).all():
             raise ValueError("a box that is not row from and to, column from and to")
         if not about.keys() & {"curves", "whole", "region", "ignore", "others"}:
-            raise ValueError("nothing that it may have")
+            raise ValueError("none of curves, whole, region, ignore and others")
         whole = [draw([one]) for one in about.get("whole", ())]
         drawn = {what: fill(boxes) for what, boxes in others.items()}
         return Label(draw(about["curves"]) if "curves" in about else None, whole, about, drawn)
