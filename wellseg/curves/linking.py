@@ -136,9 +136,9 @@ def _spurs(
     start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
     knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
     at_knots = np.append(start, stop)
-    for knot, them in short.items():  # each is of the nearest curve that passes, or has a gap there
-        near = np.flatnonzero(knots == knot)
-        for spur in (chain.records(0) for chain in them if len(near)):
+    for knot in short.keys() & {*knots.tolist()}:
+        near = np.flatnonzero(knots == knot)  # each is of the nearest curve that passes, or a gap's
+        for spur in (chain.records(0) for chain in short[knot]):
             far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
             i = near[far.argmin()] % len(start)
             if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
