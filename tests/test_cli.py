@@ -247,6 +247,13 @@ def test_a_wrong_option_is_one_plain_line(
     assert said in line and "<class" not in line and "Literal" not in line
 
 
+@pytest.mark.parametrize("name", ["tracks", "edit", "config"])
+def test_a_list_given_twice_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse takes the last: the first corrections would be lost in silence."""
+    line = refused(capsys, CurvesConfig, "a.curves.csv", f"--{name}", "1", f"--{name}=2")
+    assert f"--{name} is given twice: put all into one" in line
+
+
 def test_a_wrong_key_in_the_file_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

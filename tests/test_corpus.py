@@ -359,6 +359,12 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     with open(out / "split.csv", newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == [log.name for log in logs]
     assert not [p for p in out.rglob("*") if p.name.startswith(".")]
+    table = (out / "split.csv").read_text().replace("000003,train", "000003,test")
+    (out / "split.csv").write_text(table + "mine,train,mine,gray")  # somebody's own log
+    synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
+    with open(out / "split.csv", newline="") as file:
+        now = {row["name"][-6:]: row["split"] for row in csv.DictReader(file)}
+    assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 7)
 
 
 def test_a_folder_with_other_content_is_refused(

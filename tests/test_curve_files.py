@@ -1585,6 +1585,28 @@ def test_rows_of_a_scan_in_colour_that_show_none_are_seen_in_colour_as_it_was(fo
         assert scan.kind == "gray"
 
 
+def test_a_column_moved_in_the_csv_is_curve_where_it_was_moved_to(followed):
+    """Its span, of the stroke it was on, is not changed by hand."""
+    path = followed / "log.curves.csv"
+    writer = MaskWriter(ROWS, COLUMNS)
+    writer.put(draw(sine(90)))
+    writer.write(followed / "log.mask.tif", None)
+
+    def move(lines):
+        for line in lines:
+            if line["curve"] == "T1_C1_SOLID" and 500 <= int(line["row"]) < 600:
+                line["column"] = str(float(line["column"]) + 60)
+        return lines
+
+    edit(path, move)
+    main([str(path), "--label", str(followed / "mine"), "--label_rows", "500-599"])
+    (log,) = list_logs(followed / "mine")
+    truth, label = read_mask(log.mask), json.loads(log.label.read_text())
+    path = np.array(label["whole"][0]["path"])
+    assert (truth[path[:, 1], path[:, 0]] == 255).all()
+    assert not (truth[path[:, 1], path[:, 0] - 60] == 255).any()
+
+
 def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     path, mine = followed / "log.curves.csv", followed / "mine"
     command = [str(path), "--label", str(mine), "--label_rows", "400-1199"]

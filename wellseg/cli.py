@@ -78,8 +78,10 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
-        if sum(word.partition("=")[0] == "--config" for word in words) > 1:
-            raise ValueError("--config is given twice: put all options into one file")
+        heads = [word.partition("=")[0] for word in words]
+        lists = [f"--{it.dest}" for it in parser._actions if it.nargs == "+"]  # the last would win
+        if twice := [it for it in ("--config", *lists) if heads.count(it) > 1]:
+            raise ValueError(f"{twice[0]} is given twice: put all into one")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(flags.config, "rb") as stream:
                 file = yaml.safe_load(stream) or {}

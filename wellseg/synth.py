@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.net.options import at_least
-from wellseg.scan.atomic import write_csv, write_file
+from wellseg.scan.atomic import encoding_of, write_file
 from wellseg.scan.files import read_report
 from wellseg.training.options import Preset
 
@@ -55,11 +55,13 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     from wellseg.scan.writer import write_picture
 
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    lines, drawn = [], 0
+    drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
+    if table.exists():  # lines that somebody changed or added stay
+        listed = table.read_text(encoding_of(table)).rstrip()
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
         kind = kind_of(seed, number, preset)
-        lines.append({"name": name, "split": split, "well": name, "kind": kind})
+        listed += f"\n{name},{split},{name},{kind}" * (name not in listed)
         parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
         if not all((out / part).exists() for part in parts):
             log = draw_log(seed, number, preset)
@@ -70,7 +72,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
                 (out / part).mkdir(parents=True, exist_ok=True)
                 write_picture(out / part / f"{name}.tif", pixels, dpi=log.about["dpi"], kind=its)
             drawn += 1
-    write_csv(out / "split.csv", ("name", "split", "well", "kind"), lines)
+    write_file(table, f"{listed}\n".encode())
     return drawn
 
 

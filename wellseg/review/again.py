@@ -204,10 +204,11 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())
             write_picture(image, picture, dpi=dpi, kind=kind)  # last: it makes a log
-            if listed is not None:  # it lists all logs
+            if listed is not None:  # it lists all logs, perhaps more than before
+                now = split.read_text(encoding_of(split), "surrogateescape").rstrip()
                 text = io.StringIO()  # csv: a name may have commas
                 csv.writer(text, delimiter=sep, lineterminator="\n").writerow(map(cells.get, heads))
-                told = f"{listed.rstrip() or ','.join(cells)}\n{text.getvalue()}"
+                told = f"{now or ','.join(cells)}\n{text.getvalue()}"
                 write_file(split, told.encode(errors="surrogateescape"))
             undo.pop_all()
         print(f"{image}: {len(truth):,} rows, their mask and curves; split: {cells['split']}")

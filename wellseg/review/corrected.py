@@ -110,9 +110,13 @@ def read_table(path: Path) -> Tables:
                 numbers = [float(cells[at] or "nan") for at in places]
             except ValueError as error:
                 here = f"curve {cells[where]}, row {cells[names.index('row')]}"
-                raise ValueError(f"{path}: {here}: {error}") from None
+                raise ValueError(f"{path}: {here}: {error!s:.90}") from None
             flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
-    return {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
+    tables = {name: np.array(it).reshape(-1, len(NUMBERS)) for name, it in flat.items()}
+    for table in tables.values():  # a column that was moved by hand has left its stroke's span
+        column, left, right = table[:, COLUMN : COLUMN + 3].T
+        table[np.fmax(left - column, column - right) > 1, COLUMN + 1 : COLUMN + 3] = np.nan
+    return tables
 
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
