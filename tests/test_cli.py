@@ -247,11 +247,17 @@ def test_a_wrong_option_is_one_plain_line(
     assert said in line and "<class" not in line and "Literal" not in line
 
 
-@pytest.mark.parametrize("name", ["tracks", "edit", "config"])
-def test_a_list_given_twice_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """argparse takes the last: the first corrections would be lost in silence."""
-    line = refused(capsys, CurvesConfig, "a.curves.csv", f"--{name}", "1", f"--{name}=2")
-    assert f"--{name} is given twice: put all into one" in line
+def test_a_list_given_twice_has_all_and_wins_over_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """argparse would take the last alone: the first corrections would be lost in silence."""
+    file = tmp_path / "a.yaml"
+    file.write_text("tracks: [9-99]\nedit: [A=B]\n")
+    words = ["a.curves.csv", "--config", str(file), "--tracks", "1-5", "--edit=C=", "--tracks=7-8"]
+    config, _ = parse(CurvesConfig, "curves", "", [*words, "--edit", "D=E", "F="])
+    assert config.tracks == ["1-5", "7-8"] and config.edit == ["C=", "D=E", "F="]
+    line = refused(capsys, CurvesConfig, "a.curves.csv", "--config", "1", "--config=2")
+    assert "--config is given twice: put all options into one file" in line
 
 
 def test_a_wrong_key_in_the_file_is_named(

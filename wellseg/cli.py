@@ -78,18 +78,17 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
-        heads = [word.partition("=")[0] for word in words]
-        lists = [f"--{it.dest}" for it in parser._actions if it.nargs == "+"]  # the last would win
-        if twice := [it for it in ("--config", *lists) if heads.count(it) > 1]:
-            raise ValueError(f"{twice[0]} is given twice: put all into one")
+        if sum(word.partition("=")[0] == "--config" for word in words) > 1:
+            raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(flags.config, "rb") as stream:
                 file = yaml.safe_load(stream) or {}
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
+            file = {key: it for key, it in file.items() if key not in flags}
             words = [*_words(file, "--", parser), "--config", flags.config, *words]
         for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
-            if word.startswith("--") and (word.endswith("=") or not following.strip()):
+            if word.startswith("--") and (word.find("=") == len(word) - 1 or not following.strip()):
                 raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
         for name in {word.partition("=")[0] for word in words if word.startswith("--trainer.")}:
             parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
@@ -169,7 +168,7 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
         elif get_origin(hint) is Literal:
             how["metavar"] = "|".join(get_args(hint))
         elif get_origin(hint) is list:
-            how |= {"type": str, "nargs": "+"}
+            how |= {"type": str, "nargs": "+", "action": "extend"}  # given twice, all count
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"
         is_required = field.default is MISSING and field.default_factory is MISSING
         group.add_argument(name if is_required else flag, **how)

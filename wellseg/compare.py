@@ -119,7 +119,7 @@ def compare(config: CompareConfig) -> None:
             if not known:
                 run_job(folder, job, size, root, config.data.crop_rows)
     paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
-    rows = {path.parent: read_scores(path) for path in paths}
+    rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
     columns = ["norm", "rate", "seed", "set", "mode", "log", "threshold", *SCORES]
     write_csv(out / "results.csv", columns, chain(*rows.values()))
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
@@ -164,14 +164,6 @@ def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | Non
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     write_file(folder / "scores.json", json.dumps(rows).encode())
-
-
-def read_scores(path: Path) -> list[Row]:
-    """What `run_job` wrote. Raises ValueError: it is damaged."""
-    try:
-        return list(map(dict, json.loads(path.read_text("utf-8"))))
-    except (ValueError, TypeError):
-        raise ValueError(f"{path} is damaged: remove it, and its run is scored again") from None
 
 
 def score_modes(weights: Path, root: Path) -> Iterator[Row]:

@@ -49,19 +49,17 @@ def synth(config: SynthConfig) -> None:
 
 
 def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -> int:
-    """Draw the logs of these numbers that are not there yet, list all with their splits in
-    split.csv, and give how many were drawn. Raises ValueError: the folder holds another corpus."""
+    """Draw the logs of these numbers that are not there yet, list those that split.csv has not,
+    with their splits, and give how many were drawn. Raises ValueError: it holds another corpus."""
     from wellseg.corpus import draw_log, fingerprint, kind_of
     from wellseg.scan.writer import write_picture
 
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
-    if table.exists():  # lines that somebody changed or added stay
-        listed = table.read_text(encoding_of(table)).rstrip()
+    drawn, table, head = 0, out / "split.csv", "name,split,well,kind"
+    listed = table.read_text(encoding_of(table)).rstrip() if table.exists() else head
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        kind = kind_of(seed, number, preset)
-        listed += f"\n{name},{split},{name},{kind}" * (name not in listed)
+        listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}" * (name not in listed)
         parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
         if not all((out / part).exists() for part in parts):
             log = draw_log(seed, number, preset)

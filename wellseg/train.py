@@ -32,7 +32,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
     a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
     import torch
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch.utilities import rank_zero_only
 
     from wellseg.training.dataset import make_loaders, open_logs
@@ -46,8 +45,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     say = print if is_main and not quiet else lambda _: None
     last, made = config.out / "checkpoints" / "last.ckpt", config.out / "model.safetensors"
     if is_main and (not config.resume if last.exists() else made.exists()):
-        advice = "add --resume, or " * last.exists() + "take another --out"
-        raise ValueError(f"{config.out} holds a run already: {advice}")
+        raise ValueError(f"{config.out} holds a run: --resume its checkpoints, or another --out")
     begun = read_checkpoint(last) if config.resume and last.exists() else None
     own = config.out / "config.yaml"  # of a run it has all options
     if not begun and own.exists() and "\nrecompute: " not in own.read_text("utf-8", "replace"):
@@ -98,8 +96,6 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
                 scored = [int(row["step"]) for row in earlier_rows if row.get("val/dice")]
                 if config.steps - 1 not in scored:  # Ctrl-C in the last validation
                     trainer.validate(segmenter, to_validate, verbose=False)
-        except MisconfigurationException as error:
-            raise ValueError(f"--trainer: {one_line(error)}") from None
         except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
             if not (segmenter.has_begun and trainer.global_step):
                 raise KeyboardInterrupt from None

@@ -47,18 +47,17 @@ def follow_again(given: Path, stem: Path, config: CurvesConfig) -> CurveWriter:
             if report.get("scan") and not config.tracks:
                 raise ValueError(f"{gone}, or its --tracks") from None
             print(f"{given.name}: without the scan (--scan) no colours, tracks by --tracks alone")
-        title = str(report.get("scan", (config.scan or stem).name))
-        writer = CurveWriter(stem, title, seen, config)
+        made = CurveWriter(stem, str(report.get("scan", (config.scan or stem).name)), seen, config)
         step = max(256, BAND_PIXELS // columns)
         for row in range(0, rows, step):
             stop = min(rows, row + step)
             probability = probabilities.read(row, stop)
             mask = np.where(probability > 255 * threshold, np.uint8(255), np.uint8(0))
             picture = 255 - probability if seen is probabilities else seen.read(row, stop)
-            writer.put(picture, mask, probability)
+            made.put(picture, mask, probability)
     if threshold != (report.get("threshold") or threshold):
-        writer.notes.append(f"the mask stays that of --threshold {report['threshold']}")
-    return writer
+        made.notes.append(f"the mask stays that of --threshold {report['threshold']}")
+    return made
 
 
 def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size) -> Scan:
@@ -186,8 +185,9 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             lines = lines[(first <= lines[:, ROW]) & (lines[:, ROW] <= last)]
             row, _, column, left, right, _, _, flags = lines[lines[:, ROW].argsort(), : FLAGS + 1].T
             row, column = row.astype(int) - first, column.round().astype(int)
-            ends = np.stack([np.fmin(left, column), np.fmax(right, column)], 1).astype(int)
-            for y, (low, high) in zip(row, ends, strict=True):
+            away = np.fmax(left - column, column - right) > 1  # moved by hand: its span is not
+            ends = np.where(away, column, [np.fmin(left, column), np.fmax(right, column)]).T
+            for y, (low, high) in zip(row, ends.astype(int), strict=True):
                 spans[y, max(0, low) : high + 1] = 255
                 if not (found[y, max(0, low - 3) : high + 4] == 255).any():
                     alone[y, max(0, low) : high + 1] = 255

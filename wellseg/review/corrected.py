@@ -112,11 +112,7 @@ def read_table(path: Path) -> Tables:
                 here = f"curve {cells[where]}, row {cells[names.index('row')]}"
                 raise ValueError(f"{path}: {here}: {error!s:.90}") from None
             flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
-    tables = {name: np.array(it).reshape(-1, len(NUMBERS)) for name, it in flat.items()}
-    for table in tables.values():  # a column that was moved by hand has left its stroke's span
-        column, left, right = table[:, COLUMN : COLUMN + 3].T
-        table[np.fmax(left - column, column - right) > 1, COLUMN + 1 : COLUMN + 3] = np.nan
-    return tables
+    return {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
 
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
@@ -278,7 +274,6 @@ def _curve(
     bits, turns = np.zeros(rows, np.uint8), _turns(table)[1]
     bits[here] = np.nan_to_num(flags)
     filled = np.full((6, rows), np.nan, np.float32)
-    confidence = np.nan_to_num(confidence).clip(0, 1)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
     inked = ~np.isnan(filled[0]) & (bits & BRIDGED == 0)
     curve = Curve(first, rows, known.get("style"))
@@ -290,5 +285,5 @@ def _curve(
     curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     curve.uncertain = every[bits & UNCERTAIN > 0].tolist()
-    points = Points(every, column, left, right, np.nan_to_num(sure), bits, inked)
+    points = Points(every, column, left, right, np.nan_to_num(sure).clip(0, 1), bits, inked)
     return curve, points, int(np.sort(track)[len(track) // 2]), filled[4:].T
