@@ -229,7 +229,7 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
             os.chdir(folder)
         _worker.append(Worker(settings))
     over_the_bar = ""
-    if sys.stderr.isatty():  # no codes: old consoles show them
+    with suppress(OSError):  # Windows' NUL has no size, but isatty(); old consoles show codes
         over_the_bar = f"\r{' ' * (os.get_terminal_size(sys.stderr.fileno()).columns - 1)}\r"
 
     def say(text: str) -> None:

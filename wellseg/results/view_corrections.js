@@ -73,7 +73,7 @@ function command(given) {
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
   const anew = isAnew(given);
   path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
-  const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");  // of a share; of a drive
+  const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:|\/\/)/, "");  // of a share; of a drive, or of a share in Firefox
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
