@@ -94,8 +94,8 @@ addEventListener("keydown", (event) => {
   const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input:not([type=range], [type=checkbox]), textarea");
   if (isUndo && pen && !$("dialog").open) return removeOrBack();
   if (isUndo && !$("dialog").open && (before.length || !$("#edits").hidden)) return $("#undo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input")) return;
-  const action = (event.key !== "Enter" || pen) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input:not(#log)")) return;
+  const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
   const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));

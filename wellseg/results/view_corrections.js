@@ -68,6 +68,8 @@ const onWindows = /^Win/.test(navigator.platform);
 
 const isAnew = (given) => Boolean(fix.tracks) && !given.length && !made && !isScaled();  // tracks alone: curves are followed by them, and named
 
+const trackWords = () => (fix.tracks ? [`--tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}`] : []);
+
 function command(given) {
   let path = location.pathname;
   try { path = decodeURIComponent(path); } catch { /* a name that is not UTF-8 */ }
@@ -76,9 +78,8 @@ function command(given) {
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:|\/\/)/, "");  // of a share; of a drive, or of a share in Firefox
   const place = location.protocol === "file:" ? local : path.split("/").pop();
   const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
-  const tracks = fix.tracks ? ` --tracks ${fix.tracks.map((sides) => sides.join("-")).join(" ")}` : "";
-  const units = [...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
-  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}-${mark}`}${tracks}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
+  const units = [...trackWords(), ...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
+  return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}-${mark}`}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
@@ -99,18 +100,18 @@ function refresh(name) {
   $("#copy").textContent = "Copy";
   $("#lost").textContent = lost.length ? `These corrections were not made: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...trackWords(), ...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
   } catch { $("#lost").textContent += " This browser keeps no corrections: run the command before you leave the page."; }  // its store is full, or closed
 }
 addEventListener("storage", ({ key }) => key === store && location.reload());  // corrected in another tab: what is written here later has those, too
 
 // How far the work is, and whether curves lie where no depth is known.
 function showSteps() {
-  const named = followed.filter(({ name }) => isGiven(name)).length, checked = places.filter((row) => !isOpen(row)).length;
+  const named = followed.filter(({ name }) => isGiven(name)).length, all = walk(""), checked = all.filter((row) => !isOpen(row)).length;
   const tall = (sum, { rows: [first, last] }) => sum + last - first + 1, isTracked = followed.filter(({ track }) => track).reduce(tall, 0) > 0.75 * followed.reduce(tall, 0);
-  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named === followed.length, checked: checked === places.length };
+  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named === followed.length, checked: checked === all.length };
   $("#given").textContent = ` (${named} of ${followed.length} named)`;
-  $("#checked").textContent = ` (${checked} of ${places.length})`;
+  $("#checked").textContent = ` (${checked} of ${all.length})`;
   for (const [id, is] of Object.entries(isDone)) $(`#${id}`).closest(".step").classList.toggle("done", Boolean(is));
   for (const [id, number] of [["depth", 1], ["tracks", 2]]) $(`#${id}`).dataset.step = isDone[id] ? "✓" : `${number}.`;
   const reach = depths().logs.flatMap((log) => log.reach), top = Math.min(...reach), bottom = Math.max(...reach), isShort = reach.length > 0;
@@ -158,8 +159,8 @@ function becomes(test, as) {
 }
 
 function rename(name, own = followed[alone].name, also = undefined) {  // also: done with it, of a leap between the two. Returns whether it was done
-  const join = followed.some((curve) => curve.name === name), [first, last] = followed.find((curve) => curve.name === own).rows;
-  const both = followed.some((curve) => curve.name === name && curve.rows[0] <= last && curve.rows[1] >= first) ? " In rows of both, one of them is kept." : "";
+  const join = followed.some((curve) => curve.name === name);
+  const both = join && sharedRows(...[own, name].map((it) => followed.find((curve) => curve.name === it)))[0] ? " In rows of both, one of them is kept." : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const beside = piecesOf(own).flatMap((a) => piecesOf(name).map((b) => [a, b])).find(([a, b]) => isBeside(a, b));
@@ -215,7 +216,7 @@ function swap(other, row = marked, own = followed[alone].name) {  // the two cha
 
 $("#name").onchange = ({ target }) => {
   target.value = target.value.trim();  // as pasted from a table
-  const same = followed.find(({ name }) => name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
+  const same = followed.find(({ name }, i) => i !== alone && name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
   const right = /^\w{1,60}$/.test(same) && !/^(DEPT|DEPTH|TIME|INDEX)$/i.test(same);
   target.setCustomValidity(right ? "" : "A name has letters A to Z, digits and _ alone, and is not that of a depth");
   if (target.reportValidity() && same !== followed[alone].name) rename(same);

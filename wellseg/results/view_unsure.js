@@ -3,9 +3,9 @@
 const DPI = DATA.dpi || columns / 8.5, NEAR = Math.ceil(DPI / 5);  // rows: within these a knot of two curves lies
 const CLOSE = Math.min(1, 110 / DPI);  // the least zoom: with fewer pixels for an inch no knot is seen
 const flags = original.flatMap(({ uncertain }, i) => uncertain.map((row) => ({ row, i })));  // below that row curve i is uncertain
-// A piece that begins where another one of its track ends at the other border is to be checked, too: the two may be one curve.
+// A piece that begins where a line of another one of its track ends at the other border is to be checked, too: the two may be one curve.
 original.forEach(({ name, rows: [first], track, uncertain }, i) => {
-  const isFrom = (one) => track && one.track === track && Math.abs(one.rows[1] - first) < DPI / 2 && leapBetween(one.name, name);
+  const isFrom = (one) => track && one.track === track && one.lines.some((line) => Math.abs(line.at(-1) - first) < DPI / 2) && leapBetween(one.name, name);
   if (!uncertain.includes(first) && original.some(isFrom)) flags.push({ row: first, i });
 });
 const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
@@ -194,7 +194,7 @@ function answer(what) {
     if (isOpen(row)) noteAnswer(row, "right");
     const open = walk().filter(isOpen), next = open.find((it) => it > row);
     if (next !== undefined) return visit(next);
-    say(open.length ? `${open.length} above are not answered yet` : places.some(isOpen) ? `all of ${now.curve.name} are answered: ${finger ? "×" : "Esc"} leads to the others` : "all of them are answered");
+    say(open.length ? `${open.length} above are not answered yet` : walk("").some(isOpen) ? `all of ${now.curve.name} are answered: ${finger ? "×" : "Esc"} leads to the others` : "all of them are answered");
   } else if (!isOpen(row)) return say(`that is answered: ${undoKey} takes a correction back`);
   else if (what === "draw" && now.kind === "gap") return fillGap(now);
   else if (what === "join" && now.kind === "end" && now.other) {

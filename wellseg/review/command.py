@@ -115,7 +115,8 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
     from wellseg.results.view import inline  # not above: --help is quick
 
     if page.exists() and not files.is_foreign(page):
-        new = {"followed": made.entries, "edits": edits, "done": config.edit, **config.for_view()}
+        tracks = f"--tracks {' '.join(config.tracks)}"
+        new = {"followed": made.entries, "edits": edits, "done": [*config.edit, tracks], **config.for_view()}
         try:
             before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
             data, end = json.JSONDecoder().raw_decode(rest)
