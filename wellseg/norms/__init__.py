@@ -24,6 +24,8 @@ BLOCK_VALUES = 1 << 20  # of a map at a time: 2 to 4 MB, which stay in the cache
 LANE_VALUES = 64  # of a channel in one float32 sum; of more, rounding errors show on blank paper
 
 Moments = tuple[int, Tensor, Tensor]  # pixels; mean, sum of squared deviations: float64 (C,)
+Maker = Callable[[int, float], nn.Module]
+NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm
 
 
 class Norm(nn.Module):
@@ -161,10 +163,6 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
     count, delta = count_a + count_b, mean_b - mean_a
     square = square_a + square_b + delta * delta * (count_a * count_b / count)
     return count, mean_a + delta * (count_b / count), square
-
-
-Maker = Callable[[int, float], nn.Module]
-NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm
 
 
 def register(word: str) -> Callable[[Maker], Maker]:
