@@ -19,6 +19,8 @@ WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of it
 CLEAR_ROWS = 8  # two curves touch where they come close, and are apart in so many above and below
 SURE_ROWS = 10  # a followed curve goes over to another printed one that it lies on in so many
 MOST_DB = 40.0
+IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
+IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows"]
 
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
@@ -95,10 +97,6 @@ def score_identity(
         touches=_touches(low, high, hit, widths), edits=_edits(hit, known),
         depth_rows=int(there.any(0).sum()), snr_db=snr.tolist(), error_px=errors, dpi=dpi,
     )  # fmt: skip
-
-
-IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
-IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows"]
 
 
 def identity_line(name: str, logs: Sequence[IdentityScores]) -> list[str]:
