@@ -35,6 +35,7 @@ MAX_BAND_BYTES = 2**31
 SPILL_PIXELS = 2**25  # larger fax strips go to a temporary file: some hold a whole log
 CONVERT = "convert it, as with magick SCAN -colorspace sRGB"
 PART_BYTES = 2**22  # an uncompressed page in one strip is read in parts of about so many
+_first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
 
 
 class Band(NamedTuple):
@@ -224,9 +225,6 @@ class TiffPage:
         return shown
 
 
-_first_flaw = threading.local()  # of libtiff in this thread: row, and whether it is an end mark
-
-
 def decode_fax(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bool_], str]:
     """Decode a strip or tile: (good rows, columns), True in a black run; what is wrong below.
     tags: ImageWidth, Compression, T4Options, by number. The codes of a row refer to the one above:
@@ -262,18 +260,6 @@ def _decode(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np.bo
     return pixels, good, at_mark and good > 0
 
 
-def _hear(record: logging.LogRecord) -> bool:
-    found = re.match(r"(Premature|Line length).* at line (\d+)(.*)", record.getMessage())
-    if found and getattr(_first_flaw, "found", None) is None:
-        _first_flaw.found = int(found[2]), found[1] == "Premature" and "(got 0," in found[3]
-    return False  # nothing is printed
-
-
-_libtiff = logging.getLogger("imagecodecs")  # where imagecodecs sends libtiff's warnings
-_libtiff.setLevel(logging.WARNING)
-_libtiff.addFilter(_hear)
-
-
 def _zeros(rows: int, columns: int) -> NDArray[Any]:
     """One byte a pixel, as libtiff has them. A large array is mapped from a temporary file."""
     if (size := rows * columns) <= SPILL_PIXELS:
@@ -286,3 +272,15 @@ def _zeros(rows: int, columns: int) -> NDArray[Any]:
     except OSError as error:
         place = f"a temporary file in {tempfile.gettempdir()} ({error.strerror})"
         raise ScanError(f"needs {size:,} bytes for {place}; free some or set TMPDIR") from error
+
+
+def _hear(record: logging.LogRecord) -> bool:
+    found = re.match(r"(Premature|Line length).* at line (\d+)(.*)", record.getMessage())
+    if found and getattr(_first_flaw, "found", None) is None:
+        _first_flaw.found = int(found[2]), found[1] == "Premature" and "(got 0," in found[3]
+    return False  # nothing is printed
+
+
+_libtiff = logging.getLogger("imagecodecs")  # where imagecodecs sends libtiff's warnings
+_libtiff.setLevel(logging.WARNING)
+_libtiff.addFilter(_hear)
