@@ -41,6 +41,7 @@ LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
 ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
+_worker: list["Worker"] = []  # of this process, if an engine started it
 
 
 class Worker:
@@ -217,9 +218,6 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)
     each_bytes = max(1, (memory_bytes - PARENT_BYTES) // jobs)
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
-
-
-_worker: list[Worker] = []
 
 
 def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
