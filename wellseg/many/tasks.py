@@ -26,6 +26,7 @@ READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
 KNOWN |= {"tracks": "tracks_found", "dpi": "dpi", "colour": "kind", "pages": "pages"}
 KNOWN |= {it: it for it in ("weights", "threshold")}  # columns of the summary: the report's keys
+Outcomes = dict[Task, "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,6 @@ class Outcome:
     reason: str = ""  # why, or what else one should know
     known: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(KNOWN))  # by its words
     disk_full: bool = False  # nothing more can be written
-
-
-Outcomes = dict[Task, Outcome]
 
 
 class Settings(NamedTuple):
