@@ -120,6 +120,5 @@ def conv3x3(c_in: int, c_out: int, separable: bool) -> nn.Module:
     """A 3x3 convolution before a norm, of maps that stay of one size."""
     if separable:
         across = nn.Conv2d(c_in, c_out, 1, bias=False)
-        each = nn.Conv2d(c_in, c_in, 3, padding=1, groups=c_in, bias=False)
-        return nn.Sequential(each, across)
+        return nn.Sequential(nn.Conv2d(c_in, c_in, 3, padding=1, groups=c_in, bias=False), across)
     return nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
