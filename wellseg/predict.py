@@ -9,7 +9,6 @@ The same command again does what is left: scans that are new, have changed, have
 masked with other weights or options. Several runs, on several machines, may share one folder."""
 
 import time
-from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -72,9 +71,9 @@ def predict(config: PredictConfig) -> int:
             outcomes |= find_done(unsure, settings)[0]
             for fault in (faults := write_summary(folder, outcomes, preview, running=False)):
                 screen.say(f"{fault}: mend it and start again")
-        statuses: Counter[str] = Counter(outcomes[task].status for task in tasks)
+        statuses: list[str] = [outcomes[task].status for task in tasks]
         for status, said in ENDS.items():
-            if found := statuses[status]:
+            if found := statuses.count(status):
                 screen.say(f"{found:,} of {count:,} scans {said}")
     return SOME_FAILED if faults or closed or {*statuses} - {"done"} else 0
 
