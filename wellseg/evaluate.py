@@ -17,7 +17,7 @@ from wellseg.cli import SOME_FAILED, program
 from wellseg.config import MaskOptions
 from wellseg.net.options import at_least
 from wellseg.scan import ScanError, one_line
-from wellseg.scan.atomic import write_csv, write_file
+from wellseg.scan.atomic import refuse_open, write_csv, write_file
 from wellseg.scan.files import refuse_foreign
 from wellseg.scores import F1, FALSE, HEADINGS, ON, Row
 from wellseg.training.data_folder import LogFiles, list_logs, list_masks
@@ -60,7 +60,9 @@ def evaluate(config: EvaluateConfig) -> int:
         raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
-    refuse_foreign(config.out / "scores.csv", config.out / "curves.csv")
+    tables = config.out / "scores.csv", config.out / "curves.csv"
+    refuse_foreign(*tables)
+    refuse_open(*tables)  # now, not when all is scored
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name
@@ -82,8 +84,8 @@ def evaluate(config: EvaluateConfig) -> int:
     console = Console() if sys.stdout and sys.stdout.isatty() else Console(width=180)
     try:
         columns += sorted({name for row in rows.values() for name in row if name.startswith(ON)})
-        write_csv(config.out / "scores.csv", columns, rows.values())
-        write_csv(config.out / "curves.csv", IDENTITY_HEADINGS, curves)
+        write_csv(tables[0], columns, rows.values())
+        write_csv(tables[1], IDENTITY_HEADINGS, curves)
     finally:  # scores of hours are printed where they cannot be written
         console.print(*make_tables(list(rows.values()), followed))
     print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")

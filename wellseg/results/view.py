@@ -107,13 +107,20 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         write_file(self._hidden / "page.html", page)  # short: NAME is in the path already
         # From here on files are only renamed: no disk can be full. A page must never be there with
         # another view's pictures, or before its own. Windows moves no folder with an open file.
-        former = hidden_name(self.folder)
-        with suppress(FileNotFoundError):
-            replace_whole(self.folder, former)
-        self.page.unlink(missing_ok=True)
-        replace_whole(self._hidden, self.folder)
+        former, old = hidden_name(self.folder), hidden_name(self.page)
+        moves = (self.folder, former), (self.page, old), (self._hidden, self.folder)
+        try:
+            for there, to in moves:
+                with suppress(FileNotFoundError):
+                    replace_whole(there, to)
+        except OSError:  # what was there goes back
+            for there, to in moves[:2]:
+                with suppress(OSError):
+                    os.replace(to, there)
+            raise
         replace_whole(self.folder / "page.html", self.page)
         shutil.rmtree(former, ignore_errors=True)
+        old.unlink(missing_ok=True)
 
     def _places(self) -> list[tuple[int, int, float]]:
         """Places of most doubt, downwards: first row, past the last, share of curve in doubt."""

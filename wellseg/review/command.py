@@ -67,7 +67,6 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     digest = files.digests(given.with_name(config.name), [TABLE]).get(TABLE, "")
     old_digest = report.get("sha256", {}).get(TABLE, "")
     by_hand = is_table and (digest != old_digest[-DIGITS:] or old_digest.startswith(BY_HAND))
-    corrected = is_table and (config.edit or by_hand or old_digest.startswith(CORRECTED))
     new_report = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     new_report |= {"curve_threshold": config.threshold, **config.for_report()}
 
@@ -88,7 +87,7 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
             digests[TABLE] = BY_HAND + digest
             if config.depth and config.depth != report.get("depth"):
                 made.notes.append("the CSV stays as you wrote it: only the LAS has these depths")
-        elif corrected:
+        elif is_table and (config.edit or by_hand or old_digest.startswith(CORRECTED)):
             digests[TABLE] = CORRECTED + digests[TABLE]
         digests |= {end: it for end, it in before.get("sha256", {}).items() if end == MASK}
         new_report.update(made.quality() | {"curve_edits": all_edits, "sha256": digests})
@@ -115,8 +114,8 @@ def _renew_view(page: Path, made: Any, config: CurvesConfig, edits: int) -> None
     from wellseg.results.view import inline  # not above: --help is quick
 
     if page.exists() and not files.is_foreign(page):
-        tracks = f"--tracks {' '.join(config.tracks)}"
-        new = {"followed": made.entries, "edits": edits, "done": [*config.edit, tracks], **config.for_view()}
+        new = {"followed": made.entries, "edits": edits, **config.for_view()}
+        new["done"] = [*config.edit, f"--tracks {' '.join(config.tracks)}"]
         try:
             before, mark, rest = page.read_text("utf-8").partition("const DATA = ")
             data, end = json.JSONDecoder().raw_decode(rest)

@@ -1,7 +1,7 @@
 """From a scan to probabilities: the scan's rows through the network, exactly, in bounded memory."""
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,7 +73,11 @@ def scan_bands(
     with ThreadPoolExecutor(1, "bands", torch.set_num_threads, (threads,)) as ahead:
         try:
             coming = ahead.submit(next, bands, None)
-            while band := coming.result():
+            while True:
+                if wait([coming], timeout=0.5).not_done:
+                    continue  # on Windows Ctrl-C is heard only between two waits
+                if not (band := coming.result()):
+                    break
                 coming = ahead.submit(next, bands, None)
                 yield band
         finally:

@@ -166,12 +166,11 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
-        header |= {"window_rows": segmenter.net.window_rows}
         rows = read_metrics(config.out / "metrics.csv", max(1, step))
         at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
         if found := [f1 for f1 in at if f1]:  # step 0 has that of the start, too, before its own
             header["scores"] = {"validation": {F1: float(found[-1 if step else 0])}}
-        save_weights(path, segmenter.net, header)
+        save_weights(path, segmenter.net, header | {"window_rows": segmenter.net.window_rows})
     return path, step
 
 
