@@ -140,11 +140,8 @@ def test_a_picture_that_another_program_has_open_leaves_the_view_that_was_there(
     replace = os.replace
 
     def refused(source, target):
-        is_old, is_new = (
-            Path(source) == page.with_suffix(".view"),
-            Path(source, "page.html").exists(),
-        )
-        if is_old if held == "old" else is_new:
+        is_new = Path(source, "page.html").exists()
+        if is_new if held == "new" else Path(source) == page.with_suffix(".view"):
             raise PermissionError(errno.EACCES, "Access is denied", str(source))
         replace(source, target)
 
