@@ -188,6 +188,9 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         self._opened.close()
 
 
+open_scan = Scan  # the verb for callers, the noun for annotations
+
+
 def _tags_of(head: bytes) -> dict[str, Any]:
     """Resolution and orientation from the head of a PNG or JPEG, by the names of TIFF's tags.
     Exif is a TIFF without pixels; the format's own density is preferred to Exif's."""
@@ -227,6 +230,3 @@ def _as_tiff(data: bytes, decode: Callable[[bytes], Any]) -> BinaryIO:
     tifffile.imwrite(file, pixels, photometric=photometric, planarconfig="contig", **extra)
     file.seek(0)
     return file
-
-
-open_scan = Scan  # the verb for callers, the noun for annotations
