@@ -24,7 +24,7 @@ import numpy as np
 from changes import colours, paper
 from changes.black import black
 from changes.labels import labels
-from changes.level import level
+from changes.level import level, still
 
 from wellseg.scan.atomic import write_csv
 from wellseg.scan.pictures import to_gray
@@ -69,6 +69,7 @@ KINDS = {
     "fast": Kind("1-bit", "1-bit", paper.fast),
     "arrows": Kind("1-bit", "1-bit", paper.arrows, times=2),
     "level": Kind("1-bit", "1-bit", level, times=2),
+    "still": Kind("1-bit", "1-bit", still, times=2),
     "black": Kind("colour", "1-bit", black, times=2),
     "gray": Kind("colour", "1-bit", gray, stored="gray"),
     "hatched": Kind("colour", "colour", hatched),

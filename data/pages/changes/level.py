@@ -81,6 +81,40 @@ def resting(dark: Any, track: tuple[int, int], wide: float, rng: Random) -> Any:
     return np.column_stack([np.clip(path, first, last), rows])[: len(rows) * (len(rows) > 100)]
 
 
+def ruled(track: tuple[int, int], rows: int, wide: float, rng: Random) -> Any:
+    """Points of a curve that is ruled straight down anywhere in a track, or wanders by a few
+    pixels, and kicks out level now and then: tension, a collar locator, a bit size."""
+    first, last = track
+    at, lean = rng.uniform(first, last), rng.uniform(-0.003, 0.003) * (rng.random() < 0.5)
+    row = np.arange(rows)
+    knots = rng.normal(0, rng.choice([0, 0.3, 1, 2]), rows // 60 + 2).cumsum()
+    path = at + lean * row + np.interp(row, np.linspace(0, rows, len(knots)), knots - knots.mean())
+    points = np.column_stack([np.clip(path, first, last), row])
+    scale = max(1, wide / 3)
+    kicks = np.sort(rng.integers(0, rows - 1, rng.integers(0, 8)))
+    for start in kicks[::-1]:
+        far = points[start, 0] + rng.choice((-1, 1)) * rng.uniform(10, 350) * scale
+        far, high = np.clip(far, first, last), int(rng.choice([0, 1, 3, 8, 20]) * scale)
+        out = np.array([(far, start), (far + rng.uniform(-3, 3), start + high)])
+        points = np.concatenate([points[: start + 1], out, points[start + high + 1 :]])
+    return points
+
+
+def still(picture: Plane, mask: Plane, _dpi: float, rng: Random) -> tuple[Plane, Plane] | None:
+    """The page and its mask with one to three curves that are ruled straight down; they are as wide
+    as a curve of the page, or wider: grid lines are not."""
+    made, truth, page = picture.copy(), mask.copy(), Page(picture, mask)
+    for _ in range(rng.integers(1, 4) if page.tracks else 0):
+        _, taken = page.pick(rng)
+        if taken is None:
+            continue
+        _, wide, ink = taken
+        track = page.tracks[rng.integers(len(page.tracks))]
+        points = ruled(track, len(mask), wide, rng)
+        lay(made, truth, points, max(2.0, wide * rng.uniform(0.9, 1.6)), ink, rng)
+    return None if np.array_equal(made, picture) else (made, truth)
+
+
 def pen(picture: Plane, one: Any, row: int) -> tuple[float, float, Any] | None:
     """Column, width in px and ink of a curve in a row; None: it is too wide there, or not there."""
     columns = np.flatnonzero(one[row])
