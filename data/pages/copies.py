@@ -69,6 +69,7 @@ KINDS = {
     "fast": Kind("1-bit", "1-bit", paper.fast),
     "arrows": Kind("1-bit", "1-bit", paper.arrows, times=2),
     "level": Kind("1-bit", "1-bit", level, times=2),
+    "speckled": Kind("1-bit", "1-bit", paper.speckled, times=2),
     "still": Kind("1-bit", "1-bit", still, times=2),
     "black": Kind("colour", "1-bit", black, times=2),
     "gray": Kind("colour", "1-bit", gray, stored="gray"),

@@ -1,16 +1,18 @@
-"""Changes of pages of paper: heavy lines, squeezed rows, arrows of dipmeters (arms.md of benchmarks).
+"""Changes of pages of paper: heavy lines, squeezed rows, toner, arrows of dipmeters (see arms.md).
 
 Each takes a page, uint8 (rows, columns), 255 white; its mask, 255 curve, 128 not scored, 0 not; its
 dpi; a generator. It gives both, changed, or the picture as it was where there is no place for it.
 
 heavy: some lines of the grid are as heavy as a curve or heavier; networks take such a line for a
 curve where one meets it. Lines that are there are drawn over, most often those near curves. fast:
-rows are squeezed to a third to two thirds, so that swings run into each other as on fast logs."""
+rows are squeezed to a third to two thirds, so that swings run into each other as on fast logs.
+speckled: a copier's toner lies on them."""
 
 from typing import Any
 
 import cv2
 import numpy as np
+from scipy.special import erfinv
 
 DOWN, ACROSS, BOTH = (5, 11), (3.5, 7.5), 0.45
 """Widths in px at 200 dpi; share of pages with heavy lines across, too."""
@@ -93,6 +95,23 @@ def fast(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, P
     black, curve = share(picture < 128) > 0.4, share(mask == 255) > 0.4
     squeezed = np.where(curve, 255, np.where(share(mask == 128) > 0.2, 128, 0))
     return np.where(black, 0, 255).astype(np.uint8), squeezed.astype(np.uint8)
+
+
+def speckled(picture: Plane, mask: Plane, dpi: float, rng: Random) -> tuple[Plane, Plane]:
+    """The picture with toner where a copier put some: clouds, and bands that begin sharply and fade."""
+    rows, columns = picture.shape
+    size, scale = (columns // 16 + 1, rows // 16 + 1), dpi / 200
+    cloud = cv2.GaussianBlur(rng.standard_normal(size[::-1], np.float32), (0, 0), rng.uniform(3, 9))
+    share = rng.uniform(0, 0.15) * (cloud / cloud.std()).clip(0)
+    for _ in range(rng.integers(0, 3)):
+        first, high = rng.uniform(0, size[1]), rng.uniform(3, 25) * scale
+        down = (np.arange(size[1]) - first) / high
+        share += (rng.uniform(0.1, 0.5) * np.exp(-down) * (down >= 0))[:, None]
+    share = cv2.resize(share.astype(np.float32), (columns, rows)).clip(0.002, rng.uniform(0.2, 0.5))
+    grain = rng.standard_normal(picture.shape, np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), max(0.6, scale * rng.uniform(0.5, 1)))
+    toner = grain / grain.std() > np.sqrt(2) * erfinv(1 - 2 * share)
+    return np.where(toner, 0, picture).astype(np.uint8), mask
 
 
 def free(
