@@ -660,3 +660,27 @@ def test_the_last_correction_comes_back_though_no_word_is_left_and_not_behind_a_
     assert page.evaluate("document.querySelector('dialog').open")
     page.keyboard.press("Control+z")
     assert edits(page) == drawn
+
+
+def test_where_no_curve_was_found_one_is_drawn(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page)
+    assert page.locator("#whole").is_visible()
+    assert "There is no curve: draw" in page.locator("#followed").inner_text()
+    assert page.evaluate("document.querySelectorAll('.step.done').length") == 1, "nothing to check"
+    page.keyboard.press("r")
+    for row in (150, 250):
+        click_paper(page, 110, row)
+    page.keyboard.press("Enter")
+    assert edits(page) == ["DRAWN_1:150@110:250@110"]
+    assert "There is no curve" not in page.locator("#followed").inner_text()
+    parse_edits(edits(page))
+
+
+def test_without_curves_asked_for_there_are_none_to_see_or_draw(tmp_path, browser_page):
+    gray, probability = wave(300, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    page.keyboard.press("c")
+    assert page.evaluate("DATA.followed") is None
+    assert page.locator("#whole").is_hidden() and page.locator("#followed").is_hidden()

@@ -109,7 +109,7 @@ addEventListener("storage", ({ key }) => key === store && location.reload());  /
 function showSteps() {
   const named = followed.filter(({ name }) => isGiven(name)).length, all = walk(""), checked = all.filter((row) => !isOpen(row)).length;
   const tall = (sum, { rows: [first, last] }) => sum + last - first + 1, isTracked = followed.filter(({ track }) => track).reduce(tall, 0) > 0.75 * followed.reduce(tall, 0);
-  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named === followed.length, checked: checked === all.length };
+  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named && named === followed.length, checked: checked === all.length };
   $("#given").textContent = ` (${named} of ${followed.length} named)`;
   $("#checked").textContent = ` (${checked} of ${all.length})`;
   for (const [id, is] of Object.entries(isDone)) $(`#${id}`).closest(".step").classList.toggle("done", Boolean(is));

@@ -124,7 +124,7 @@ function listed(list, text, about, colour, go) {
 }
 
 function listCurves() {
-  $("#each").replaceChildren();
+  $("#each").replaceChildren(...(followed.length ? [] : ["There is no curve: draw those that you see."]));
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
     const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ").concat(", ") ?? "";

@@ -254,6 +254,6 @@ $("#attach").onclick = () => answer("join");
 $("#beyond").onclick = () => answer("beyond");
 $("#tenfold").onclick = () => answer("backup");
 $("#partner").onchange = () => { showQuestion(); soon(); };
-$("#whole").hidden = !original.length;
+$("#whole").hidden = !DATA.followed;  // where none was found, one may be drawn
 listPlaces();
 offer();
