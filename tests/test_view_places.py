@@ -684,3 +684,58 @@ def test_without_curves_asked_for_there_are_none_to_see_or_draw(tmp_path, browse
     page.keyboard.press("c")
     assert page.evaluate("DATA.followed") is None
     assert page.locator("#whole").is_hidden() and page.locator("#followed").is_hidden()
+
+
+def test_depths_that_were_typed_are_not_lost_by_a_key(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    answers, asked, is_meant = ["1000", "1100"], [], False
+
+    def reply(dialog):
+        if dialog.type == "prompt":
+            return dialog.accept(answers.pop(0))
+        asked.append(dialog.message)
+        return dialog.accept() if is_meant else dialog.dismiss()
+
+    page.on("dialog", reply)
+    page.locator("#depth").click()
+    for key in ("Escape", "c"):  # nothing was typed yet
+        page.keyboard.press(key)
+    assert not asked
+    page.keyboard.press("c")
+    page.locator("#depth").click()
+    for row in (100, 200):
+        click_paper(page, 20, row)
+    for lose in ("Escape", "c"):
+        page.keyboard.press(lose)
+    page.locator("#tracks").click()
+    assert len(asked) == 3 and "Give up the depths" in asked[0]
+    assert page.evaluate("pen.points.length") == 2 and page.locator("#followed").is_visible()
+    page.keyboard.press("Enter")
+    assert "--depth 100=1000 200=1100" in page.locator("#command").input_value()
+    page.locator("#depth").click()
+    page.keyboard.press("Backspace")
+    is_meant = True
+    page.keyboard.press("Escape")
+    assert len(asked) == 4 and page.evaluate("pen") is None
+    assert "200=1100" in page.locator("#command").input_value()
+
+
+def test_esc_takes_back_what_was_typed_in_one_field_alone(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    left, right, unit = (page.locator(name) for name in ("#left", "#right", "#unit"))
+    left.fill("0.2")
+    right.press_sequentially("20")
+    page.keyboard.press("Escape")
+    assert (left.input_value(), right.input_value()) == ("0.2", "")
+    assert page.evaluate("document.activeElement === document.body")
+    right.fill("2000")
+    right.press("Enter")
+    unit.press_sequentially("OHM")
+    page.keyboard.press("Escape")
+    assert unit.input_value() == "" and page.evaluate("alone") == 0
+    assert "--scale A=0.2:2000" in page.locator("#command").input_value()
+    right.fill("20000")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert "--scale A=0.2:20000" in page.locator("#command").input_value()

@@ -69,10 +69,10 @@ function drawLines() {
 
 const shown = `whole curves of ${location.pathname}`;  // kept while they are shown
 function showWhole(on) {
+  if (pen && !draw()) return;
   try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
   $("#followed").hidden = lineCanvas.hidden = !on;
-  if (pen) draw();
   if (!on) isolate(-1);
   showOverlay(!on);
   if (state.fitted) fit();

@@ -119,5 +119,11 @@ function takeScale() {
 }
 for (const field of document.querySelectorAll("#scale input")) {
   field.onchange = takeScale;
-  field.onkeydown = ({ key }) => { if (key === "Escape") offer(); if (key === "Enter") takeScale(); };
+  field.onfocus = () => { field.was = field.value; };
+  field.onkeydown = ({ key }) => {  // Esc takes back what was typed in this one alone, as in a table
+    if (key === "Escape") field.value = field.was;
+    if (key === "Escape") field.blur();
+    if (key === "Enter") takeScale();
+    if (key === "Enter") field.was = field.value;
+  };
 }
