@@ -739,3 +739,25 @@ def test_esc_takes_back_what_was_typed_in_one_field_alone(tmp_path, browser_page
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert "--scale A=0.2:20000" in page.locator("#command").input_value()
+
+
+def test_the_key_of_the_list_leads_to_that_of_the_places_to_check(tmp_path, browser_page):
+    lines = [[100, 0, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(lines, [1000, 3000]), B=(lines, []))
+    page.keyboard.press("c")
+    page.evaluate("showList(true)")  # of the mask
+    page.keyboard.press("c")
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    page.evaluate("DATA.places.splice(0) && isolate(-1)")
+    settle(page)
+    assert page.locator("#list").is_enabled(), "though the mask has no place of doubt"
+    assert page.locator("#list").get_attribute("title") == "List of the places to check (L)"
+    page.keyboard.press("l")
+    assert page.locator("#places").is_hidden()
+    assert "row 3,000" in page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    assert page.evaluate("marked") == 3000
+    see_alone(page, "B")
+    page.keyboard.press("l")
+    assert page.evaluate("note") == "no place to check of B"

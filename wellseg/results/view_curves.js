@@ -72,6 +72,7 @@ function showWhole(on) {
   if (pen && !draw()) return;
   try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
+  if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
   if (!on) isolate(-1);
   showOverlay(!on);
