@@ -761,3 +761,17 @@ def test_the_key_of_the_list_leads_to_that_of_the_places_to_check(tmp_path, brow
     see_alone(page, "B")
     page.keyboard.press("l")
     assert page.evaluate("note") == "no place to check of B"
+
+
+def test_a_join_is_offered_with_curves_of_the_same_track_first(tmp_path, browser_page):
+    """The nearest of these, though one of another track ends nearer, and one lies in its rows."""
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 1999]], []), B=([[60, 0, 60, 5999]], []),
+        C=([[100, 2001, 100, 2999]], []), FAR=([[100, 3000, 100, 5999]], []),
+        NEAR=([[110, 2050, 110, 2999]], []),
+    )  # fmt: skip
+    curves = page.evaluate("original")
+    curves[2]["track"] = 2
+    followed_anew(page, tmp_path, followed=curves)
+    see_alone(page, "A")
+    assert page.locator("#mate option").all_inner_texts() == ["NEAR", "FAR", "B", "C"]
