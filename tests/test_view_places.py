@@ -775,3 +775,34 @@ def test_a_join_is_offered_with_curves_of_the_same_track_first(tmp_path, browser
     followed_anew(page, tmp_path, followed=curves)
     see_alone(page, "A")
     assert page.locator("#mate option").all_inner_texts() == ["NEAR", "FAR", "B", "C"]
+
+
+def test_a_value_is_told_where_a_curve_was_drawn_by_the_nearest_borders(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 1000]], []), T0_B=([[300, 1200, 300, 2000]], [])
+    )
+    a, b = page.evaluate("original")  # B is in no track: its borders are the paper's
+    followed_anew(
+        page, tmp_path, followed=[a, b | {"borders": [[0, 0, 0, 5999], [320, 0, 320, 5999]]}]
+    )
+    page.evaluate("correct('A', () => { fix.scales.A = '0:200:GAPI'; })")
+    value = "(row) => valueAt(followed[alone], 110, row)"
+
+    def draw(*rows):
+        page.keyboard.press("r")
+        for row in rows:
+            click_paper(page, 110, row)
+        page.keyboard.press("Enter")
+
+    draw(150, 250)
+    page.evaluate("goTo(1400)")
+    draw(1300, 1500)
+    told = [page.evaluate(value, row) for row in (50, 200, 1100, 1400)]
+    assert told == ["A 70 GAPI", "A 70 GAPI", "", "A 70 GAPI"], "in 1100 it is not"
+    click_paper(page, 110, 1400)
+    settle(page)
+    assert "A 7" in page.locator("#point").inner_text()
+    page.evaluate("isolate(-1)")
+    draw(1600, 1700)  # a curve of its own, in the track of another one that ends above
+    assert page.evaluate(value, 1650) == "DRAWN_3 0.35 of its track"
+    assert page.locator("#over").is_enabled()

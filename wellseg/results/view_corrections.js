@@ -30,11 +30,12 @@ function compile() {  // the curves as corrected
     for (const part of parts.filter(({ as }) => as >= 0)) {
       const lines = of[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1);
       if (!lines.length) continue;  // a gap
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [], off: [] };
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [], off: [], drawn: [] };
       const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
       one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
       if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track, beyond: of[i].beyond, colour: of[i].colour });
       one.lines.push(...lines);
+      if (i >= original.length) one.drawn.push([part.from, part.to]);
       if (of[i].track !== 0) one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
       const off = part.off ?? 0, had = (of[i].off ?? []).filter(([from, to]) => from <= part.to && to >= part.from);
       one.off.push(...had.map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns + off]));
