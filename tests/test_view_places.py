@@ -806,3 +806,11 @@ def test_a_value_is_told_where_a_curve_was_drawn_by_the_nearest_borders(tmp_path
     draw(1600, 1700)  # a curve of its own, in the track of another one that ends above
     assert page.evaluate(value, 1650) == "DRAWN_3 0.35 of its track"
     assert page.locator("#over").is_enabled()
+
+
+def test_it_is_said_which_curve_the_lower_part_is_after_a_cut(tmp_path, browser_page):
+    """Only the upper one is seen then: as if the rest were gone."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
+    page.evaluate("isolate(0, 500)")
+    page.locator("#cut").click()
+    assert page.evaluate("note") == "from row 500 on it is A_B now: Ctrl Z takes it back"

@@ -202,6 +202,7 @@ function cut(row = marked, own = followed[alone].name) {
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
     Object.assign(fix.scales, scalesAs(own, name));
   });
+  say(`from row ${count(row)} on it is ${name} now: ${undoKey} takes it back`);
 }
 
 function swap(other, row = marked, own = followed[alone].name) {  // the two change places from that row on
