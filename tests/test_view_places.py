@@ -814,3 +814,17 @@ def test_it_is_said_which_curve_the_lower_part_is_after_a_cut(tmp_path, browser_
     page.evaluate("isolate(0, 500)")
     page.locator("#cut").click()
     assert page.evaluate("note") == "from row 500 on it is A_B now: Ctrl Z takes it back"
+
+
+def test_before_a_join_it_is_said_in_how_many_rows_one_of_both_is_kept(tmp_path, browser_page):
+    """A piece that is given to a curve with ink in the same rows may change nothing."""
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 3000]], []), B=([[60, 1000, 60, 5999]], []),
+        C=([[60, 3001, 60, 5999]], []),
+    )  # fmt: skip
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.dismiss()))
+    for other in "BC":
+        page.evaluate(f"rename('{other}', 'A')")
+    assert "In 2,001 rows of both, the one with more ink is kept" in asked[0]
+    assert "both" not in asked[1] and len(asked) == 2

@@ -161,7 +161,8 @@ function becomes(test, as) {
 
 function rename(name, own = followed[alone].name, also = undefined) {  // also: done with it, of a leap between the two. Returns whether it was done
   const join = followed.some((curve) => curve.name === name);
-  const both = join && sharedRows(...[own, name].map((it) => followed.find((curve) => curve.name === it)))[0] ? " In rows of both, one of them is kept." : "";
+  const [both] = join ? sharedRows(...[own, name].map((it) => followed.find((curve) => curve.name === it))) : [0];
+  const kept = both ? ` In ${count(both)} rows of both, the one with more ink is kept: if that is the wrong one, remove its stretch first.` : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const beside = piecesOf(own).flatMap((a) => piecesOf(name).map((b) => [a, b])).find(([a, b]) => isBeside(a, b));
@@ -171,7 +172,7 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   }
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
   const leap = join && leapBetween(own, name), leaps = leap ? ` ${tellLeap(leap)}${also ? "" : " The page offers to say so then."}` : "";
-  if (join && !confirm(`${own} and ${name} become one curve, ${name}.${both}${scale}${apart}${leaps}`)) return offer();
+  if (join && !confirm(`${own} and ${name} become one curve, ${name}.${kept}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name].includes(key.split(":")[0]));  // that of one that was removed goes
