@@ -828,3 +828,17 @@ def test_before_a_join_it_is_said_in_how_many_rows_one_of_both_is_kept(tmp_path,
         page.evaluate(f"rename('{other}', 'A')")
     assert "In 2,001 rows of both, the one with more ink is kept" in asked[0]
     assert "both" not in asked[1] and len(asked) == 2
+
+
+def test_in_a_low_window_the_cut_and_the_undo_are_in_sight(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 99]], []))
+    page.set_viewport_size({"width": 1024, "height": 600})
+    ends = "(id) => $(id).getBoundingClientRect().bottom - $('#followed').getBoundingClientRect().bottom"
+    page.evaluate("isolate(0, 500)")
+    assert page.locator("#cut").inner_text() == "Cut at row 500" and page.evaluate(ends, "#cut") < 0
+    assert page.locator("#depth").is_hidden()
+    page.locator("#cut").click()
+    tops = [page.locator(it).bounding_box()["y"] for it in ("#copy", "#undo")]
+    assert tops[0] == tops[1], "side by side"
+    page.keyboard.press("Escape")
+    assert page.locator("#depth").is_visible() and page.locator("#tracks").is_visible()
