@@ -1493,3 +1493,12 @@ def test_a_scale_that_is_taken_away_is_told_beside_one_that_stays(tmp_path, brow
     settle(page)
     page.evaluate("correct('A', () => { fix.scales.A = undefined; })")
     assert page.locator("#command").input_value().endswith("--scale B=0:150:GAPI A=")
+
+
+def test_without_javascript_the_page_says_what_it_needs(tmp_path, chromium):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(write_view(tmp_path, *wave(300)).as_uri())
+    said = page.locator("noscript b")
+    assert said.is_visible() and "needs JavaScript" in said.inner_text()
+    context.close()

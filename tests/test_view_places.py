@@ -660,3 +660,185 @@ def test_the_last_correction_comes_back_though_no_word_is_left_and_not_behind_a_
     assert page.evaluate("document.querySelector('dialog').open")
     page.keyboard.press("Control+z")
     assert edits(page) == drawn
+
+
+def test_where_no_curve_was_found_one_is_drawn(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page)
+    assert page.locator("#whole").is_visible()
+    assert "There is no curve: draw" in page.locator("#followed").inner_text()
+    assert page.evaluate("document.querySelectorAll('.step.done').length") == 1, "nothing to check"
+    page.keyboard.press("r")
+    for row in (150, 250):
+        click_paper(page, 110, row)
+    page.keyboard.press("Enter")
+    assert edits(page) == ["DRAWN_1:150@110:250@110"]
+    assert "There is no curve" not in page.locator("#followed").inner_text()
+    parse_edits(edits(page))
+
+
+def test_without_curves_asked_for_there_are_none_to_see_or_draw(tmp_path, browser_page):
+    gray, probability = wave(300, 320)
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    page.keyboard.press("c")
+    assert page.evaluate("DATA.followed") is None
+    assert page.locator("#whole").is_hidden() and page.locator("#followed").is_hidden()
+
+
+def test_depths_that_were_typed_are_not_lost_by_a_key(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    answers, asked, is_meant = ["1000", "1100"], [], False
+
+    def reply(dialog):
+        if dialog.type == "prompt":
+            return dialog.accept(answers.pop(0))
+        asked.append(dialog.message)
+        return dialog.accept() if is_meant else dialog.dismiss()
+
+    page.on("dialog", reply)
+    page.locator("#depth").click()
+    for key in ("Escape", "c"):  # nothing was typed yet
+        page.keyboard.press(key)
+    assert not asked
+    page.keyboard.press("c")
+    page.locator("#depth").click()
+    for row in (100, 200):
+        click_paper(page, 20, row)
+    for lose in ("Escape", "c"):
+        page.keyboard.press(lose)
+    page.locator("#tracks").click()
+    assert len(asked) == 3 and "Give up the depths" in asked[0]
+    assert page.evaluate("pen.points.length") == 2 and page.locator("#followed").is_visible()
+    page.keyboard.press("Enter")
+    assert "--depth 100=1000 200=1100" in page.locator("#command").input_value()
+    page.locator("#depth").click()
+    page.keyboard.press("Backspace")
+    is_meant = True
+    page.keyboard.press("Escape")
+    assert len(asked) == 4 and page.evaluate("pen") is None
+    assert "200=1100" in page.locator("#command").input_value()
+
+
+def test_esc_takes_back_what_was_typed_in_one_field_alone(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    left, right, unit = (page.locator(name) for name in ("#left", "#right", "#unit"))
+    left.fill("0.2")
+    right.press_sequentially("20")
+    page.keyboard.press("Escape")
+    assert (left.input_value(), right.input_value()) == ("0.2", "")
+    assert page.evaluate("document.activeElement === document.body")
+    right.fill("2000")
+    right.press("Enter")
+    unit.press_sequentially("OHM")
+    page.keyboard.press("Escape")
+    assert unit.input_value() == "" and page.evaluate("alone") == 0
+    assert "--scale A=0.2:2000" in page.locator("#command").input_value()
+    right.fill("20000")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert "--scale A=0.2:20000" in page.locator("#command").input_value()
+
+
+def test_the_key_of_the_list_leads_to_that_of_the_places_to_check(tmp_path, browser_page):
+    lines = [[100, 0, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(lines, [1000, 3000]), B=(lines, []))
+    page.keyboard.press("c")
+    page.evaluate("showList(true)")  # of the mask
+    page.keyboard.press("c")
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    page.evaluate("DATA.places.splice(0) && isolate(-1)")
+    settle(page)
+    assert page.locator("#list").is_enabled(), "though the mask has no place of doubt"
+    assert page.locator("#list").get_attribute("title") == "List of the places to check (L)"
+    page.keyboard.press("l")
+    assert page.locator("#places").is_hidden()
+    assert "row 3,000" in page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    assert page.evaluate("marked") == 3000
+    see_alone(page, "B")
+    page.keyboard.press("l")
+    assert page.evaluate("note") == "no place to check of B"
+
+
+def test_a_join_is_offered_with_curves_of_the_same_track_first(tmp_path, browser_page):
+    """The nearest of these, though one of another track ends nearer, and one lies in its rows."""
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 1999]], []), B=([[60, 0, 60, 5999]], []),
+        C=([[100, 2001, 100, 2999]], []), FAR=([[100, 3000, 100, 5999]], []),
+        NEAR=([[110, 2050, 110, 2999]], []),
+    )  # fmt: skip
+    curves = page.evaluate("original")
+    curves[2]["track"] = 2
+    followed_anew(page, tmp_path, followed=curves)
+    see_alone(page, "A")
+    assert page.locator("#mate option").all_inner_texts() == ["NEAR", "FAR", "B", "C"]
+
+
+def test_a_value_is_told_where_a_curve_was_drawn_by_the_nearest_borders(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 1000]], []), T0_B=([[300, 1200, 300, 2000]], [])
+    )
+    a, b = page.evaluate("original")  # B is in no track: its borders are the paper's
+    followed_anew(
+        page, tmp_path, followed=[a, b | {"borders": [[0, 0, 0, 5999], [320, 0, 320, 5999]]}]
+    )
+    page.evaluate("correct('A', () => { fix.scales.A = '0:200:GAPI'; })")
+    value = "(row) => valueAt(followed[alone], 110, row)"
+
+    def draw(*rows):
+        page.keyboard.press("r")
+        for row in rows:
+            click_paper(page, 110, row)
+        page.keyboard.press("Enter")
+
+    draw(150, 250)
+    page.evaluate("goTo(1400)")
+    draw(1300, 1500)
+    told = [page.evaluate(value, row) for row in (50, 200, 1100, 1400)]
+    assert told == ["A 70 GAPI", "A 70 GAPI", "", "A 70 GAPI"], "in 1100 it is not"
+    click_paper(page, 110, 1400)
+    settle(page)
+    assert "A 7" in page.locator("#point").inner_text()
+    page.evaluate("isolate(-1)")
+    draw(1600, 1700)  # a curve of its own, in the track of another one that ends above
+    assert page.evaluate(value, 1650) == "DRAWN_3 0.35 of its track"
+    assert page.locator("#over").is_enabled()
+
+
+def test_it_is_said_which_curve_the_lower_part_is_after_a_cut(tmp_path, browser_page):
+    """Only the upper one is seen then: as if the rest were gone."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
+    page.evaluate("isolate(0, 500)")
+    page.locator("#cut").click()
+    assert page.evaluate("note") == "from row 500 on it is A_B now: Ctrl Z takes it back"
+
+
+def test_before_a_join_it_is_said_in_how_many_rows_one_of_both_is_kept(tmp_path, browser_page):
+    """A piece that is given to a curve with ink in the same rows may change nothing."""
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 3000]], []), B=([[60, 1000, 60, 5999]], []),
+        C=([[60, 3001, 60, 5999]], []),
+    )  # fmt: skip
+    asked = []
+    page.on("dialog", lambda it: (asked.append(it.message), it.dismiss()))
+    for other in "BC":
+        page.evaluate(f"rename('{other}', 'A')")
+    assert "In 2,001 rows of both, the one with more ink is kept" in asked[0]
+    assert "both" not in asked[1] and len(asked) == 2
+
+
+def test_in_a_low_window_the_cut_and_the_undo_are_in_sight(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 99]], []))
+    page.set_viewport_size({"width": 1024, "height": 600})
+    ends = "(id) => $(id).getBoundingClientRect().bottom - $('#followed').getBoundingClientRect().bottom"
+    page.evaluate("isolate(0, 500)")
+    assert page.locator("#cut").inner_text() == "Cut at row 500" and page.evaluate(ends, "#cut") < 0
+    assert page.locator("#depth").is_hidden()
+    page.locator("#cut").click()
+    tops = [page.locator(it).bounding_box()["y"] for it in ("#copy", "#undo")]
+    assert tops[0] == tops[1], "side by side"
+    page.keyboard.press("Escape")
+    assert page.locator("#depth").is_visible() and page.locator("#tracks").is_visible()

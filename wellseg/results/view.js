@@ -203,7 +203,9 @@ function frame() {
   $("#before").disabled = beyond(-1) === undefined;
   $("#next").disabled = beyond(1) === undefined;
   for (const [id, where, key] of [["before", "above", "P"], ["next", "below", "N"]]) $(`#${id}`).title = `${walked ? "Place to check" : "Place of doubt"} ${where} (${key})`;
-  $("#before").setAttribute("aria-label", $("#before").title.slice(0, -4));
+  $("#list").title = `List of the places ${walked ? "to check" : "of doubt"} (L)`;
+  $("#list").disabled = !walked && !DATA.places.length;
+  for (const id of ["before", "list"]) $(`#${id}`).setAttribute("aria-label", $(`#${id}`).title.slice(0, -4));
   $("#next").textContent = walked ? `To check ${at < 0 ? "" : `${at + 1}/`}${walked.length}` : "Next doubt";
   document.querySelectorAll("#places button").forEach((button, i) => button.classList.toggle("here", i === place));
   clearTimeout(settled);

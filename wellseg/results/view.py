@@ -53,7 +53,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
         self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
-        self.curves: list[dict[str, Any]] = []  # CurveWriter.entries
+        self.curves: list[dict[str, Any]] | None = None  # CurveWriter.entries, where asked for
         self._hidden.mkdir(parents=True)
 
     def put(self, picture: Gray, probability: Gray) -> None:

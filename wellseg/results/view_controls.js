@@ -80,7 +80,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  c: () => original.length && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => showList($("#places").hidden), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
   escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
@@ -132,7 +132,6 @@ $("#regret").onclick = () => $("#undo").click();
 const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
   DATA.turned && "turned by its file, shown as stored"].filter(Boolean).join("  ·  ");
-$("#list").disabled = !many;
 $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
   `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +

@@ -30,11 +30,12 @@ function compile() {  // the curves as corrected
     for (const part of parts.filter(({ as }) => as >= 0)) {
       const lines = of[i].lines.map((line) => clip(line, part.from, part.to)).filter((line) => line.length > 1);
       if (!lines.length) continue;  // a gap
-      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [], off: [] };
+      const one = found.get(nameOf(part)) ?? { name: nameOf(part), rows: [rows, 0], most: -1, place: part.as, lines: [], borders: [], off: [], drawn: [] };
       const seen = lines.flatMap((line) => line.filter((_, k) => k % 2)).reduce(([low, high], row) => [Math.min(low, row), Math.max(high, row)], [rows, 0]);
       one.rows = [Math.min(one.rows[0], seen[0]), Math.max(one.rows[1], seen[1])];
       if (seen[1] - seen[0] > one.most) Object.assign(one, { most: seen[1] - seen[0], about: of[i].about, track: of[i].track, beyond: of[i].beyond, colour: of[i].colour });
       one.lines.push(...lines);
+      if (i >= original.length) one.drawn.push([part.from, part.to]);
       if (of[i].track !== 0) one.borders.push(...(of[i].borders ?? []).map((line) => clip(line, part.from, part.to)));
       const off = part.off ?? 0, had = (of[i].off ?? []).filter(([from, to]) => from <= part.to && to >= part.from);
       one.off.push(...had.map(([from, to, turns]) => [Math.max(from, part.from), Math.min(to, part.to), turns + off]));
@@ -109,7 +110,7 @@ addEventListener("storage", ({ key }) => key === store && location.reload());  /
 function showSteps() {
   const named = followed.filter(({ name }) => isGiven(name)).length, all = walk(""), checked = all.filter((row) => !isOpen(row)).length;
   const tall = (sum, { rows: [first, last] }) => sum + last - first + 1, isTracked = followed.filter(({ track }) => track).reduce(tall, 0) > 0.75 * followed.reduce(tall, 0);
-  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named === followed.length, checked: checked === all.length };
+  const isDone = { depth: depths().logs.length, tracks: fix.tracks || isTracked, given: named && named === followed.length, checked: checked === all.length };
   $("#given").textContent = ` (${named} of ${followed.length} named)`;
   $("#checked").textContent = ` (${checked} of ${all.length})`;
   for (const [id, is] of Object.entries(isDone)) $(`#${id}`).closest(".step").classList.toggle("done", Boolean(is));
@@ -160,7 +161,8 @@ function becomes(test, as) {
 
 function rename(name, own = followed[alone].name, also = undefined) {  // also: done with it, of a leap between the two. Returns whether it was done
   const join = followed.some((curve) => curve.name === name);
-  const both = join && sharedRows(...[own, name].map((it) => followed.find((curve) => curve.name === it)))[0] ? " In rows of both, one of them is kept." : "";
+  const [both] = join ? sharedRows(...[own, name].map((it) => followed.find((curve) => curve.name === it))) : [0];
+  const kept = both ? ` In ${count(both)} rows of both, the one with more ink is kept: if that is the wrong one, remove its stretch first.` : "";
   const scale = fix.scales[own] && fix.scales[name] ? ` Its scale is that of ${name}.` : "";
   const [one, two] = [own, name].map((it) => followed.find((curve) => curve.name === it)?.track).sort();
   const beside = piecesOf(own).flatMap((a) => piecesOf(name).map((b) => [a, b])).find(([a, b]) => isBeside(a, b));
@@ -170,7 +172,7 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   }
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
   const leap = join && leapBetween(own, name), leaps = leap ? ` ${tellLeap(leap)}${also ? "" : " The page offers to say so then."}` : "";
-  if (join && !confirm(`${own} and ${name} become one curve, ${name}.${both}${scale}${apart}${leaps}`)) return offer();
+  if (join && !confirm(`${own} and ${name} become one curve, ${name}.${kept}${scale}${apart}${leaps}`)) return offer();
   correct(name, () => {
     fix.names = fix.names.map((it) => (it === own ? name : it));
     const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name].includes(key.split(":")[0]));  // that of one that was removed goes
@@ -201,6 +203,7 @@ function cut(row = marked, own = followed[alone].name) {
     becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
     Object.assign(fix.scales, scalesAs(own, name));
   });
+  say(`from row ${count(row)} on it is ${name} now: ${undoKey} takes it back`);
 }
 
 function swap(other, row = marked, own = followed[alone].name) {  // the two change places from that row on

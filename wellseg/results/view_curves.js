@@ -69,10 +69,11 @@ function drawLines() {
 
 const shown = `whole curves of ${location.pathname}`;  // kept while they are shown
 function showWhole(on) {
+  if (pen && !draw()) return;
   try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
+  if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
-  if (pen) draw();
   if (!on) isolate(-1);
   showOverlay(!on);
   if (state.fitted) fit();
@@ -124,7 +125,7 @@ function listed(list, text, about, colour, go) {
 }
 
 function listCurves() {
-  $("#each").replaceChildren();
+  $("#each").replaceChildren(...(followed.length ? [] : ["There is no curve: draw those that you see."]));
   followed.forEach((curve, i) => {
     const [first, last] = curve.rows;
     const scale = fix.scales[curve.name]?.replace(":", " to ").replaceAll(":", " ").concat(", ") ?? "";

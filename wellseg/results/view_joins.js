@@ -94,8 +94,8 @@ function backLeap({ piece, other }) {
   return true;
 }
 
-// The other curves, the one most likely to be of one with this first: few of its rows are also this one's, it is of its
-// track and ink, and ends near where this one begins, or begins where it ends, also at the other border; near the marked row, if there is one.
+// The other curves, the one most likely to be of one with this first: it is of its track, few of its rows are also this
+// one's, it is of its ink, and ends near where this one begins, or begins where it ends, also at the other border; near the marked row, if there is one.
 function mates(curve, row) {
   const spans = (one) => one.lines.map((line) => [line[1], line.at(-1)]), sum = (all) => all.reduce((a, b) => a + b, 0);
   const length = (all) => sum(all.map(([from, to]) => Math.max(0, to - from + 1)));
@@ -109,7 +109,7 @@ function mates(curve, row) {
     }))).reduce((least, it) => Math.min(least, it), Infinity);
     const isOver = 2 * both > Math.min(length(mine), length(its));
     return { other, near, isOver, unlike: isUnlike(curve, other), isAside: Boolean(curve.track && other.track) && curve.track !== other.track };
-  }).sort((a, b) => a.isOver - b.isOver || a.isAside - b.isAside || a.unlike - b.unlike || a.near - b.near).map(({ other }) => other);
+  }).sort((a, b) => a.isAside - b.isAside || a.isOver - b.isOver || a.unlike - b.unlike || a.near - b.near).map(({ other }) => other);
 }
 
 function offerJoins(curve, row) {  // in the box of a curve that is seen alone

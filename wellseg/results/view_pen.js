@@ -2,14 +2,17 @@
 
 const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup"];  // buttons, and what is drawn
 const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own" };
-function draw(kind) {  // begin, or drop what was drawn
+function draw(kind) {  // begin, or drop what was drawn: depths that were typed only if that is meant. Returns whether it was done
+  if (pen?.kind === "depth" && String(pen.points) !== pen.had && !confirm("Give up the depths as you gave them now? Done keeps them.")) return false;
   pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
+  if (kind === "depth") pen.had = String(pen.points);
   $("#drawing").hidden = !kind;
   $("#done").hidden = kind in stretches;  // its second click ends it
   for (const each of pens) pressed(`#${each}`, kind === each);
   scroller.classList.toggle("drawing", Boolean(kind));
   sayPen();
+  return true;
 }
 
 function sayPen() {
@@ -85,6 +88,7 @@ function endDepth() {
   if (bends.length && !confirm(`From row ${count(bends[0][0])} on a row is ${bends[0][1].toFixed(2)} times as deep as above it. Is that as printed, and no depth mistyped?`)) return;
   const said = logs.map((log) => `rows ${[log[0], log.at(-1)].map(([row]) => count(row)).join(" to ")}: ${log[0][1]} to ${log.at(-1)[1]} ${unit}`);
   if (logs.length > Math.max(1, begins.length) && !confirm(`${logs.length} logs, as depth falls back between them?\n${said.join("\n")}`)) return;
+  pen = null;
   draw();
   if (JSON.stringify(logs) !== JSON.stringify(known.logs) || (logs.length && unit !== known.unit)) correct(followed[alone]?.name, () => { fix.depth = { logs, unit }; });
 }

@@ -41,15 +41,22 @@ function along(line, row) {  // its column in a row; NaN: it is not there
   return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
 }
 
-// The value of a curve at a place of the scan, by the borders of its track there; "" where it has none.
-function valueAt({ name, borders = [], track, off = [] }, x, row) {
+// The value of a curve at a place of the scan, by the borders of its track there, where it was drawn by those of the nearest row
+// that has some, as wellseg curves; "" where it has none.
+function valueAt({ name, borders = [], track, off = [], drawn = [] }, x, row) {
   const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
-  const lines = isDrawn ? original.flatMap((curve) => curve.borders ?? []) : borders;
-  const pairs = fix.tracks ?? lines.flatMap((line, k) => (k % 2 ? [] : [[along(line, row), along(lines[k + 1], row)]]));
-  const there = pairs.filter(([left]) => !Number.isNaN(left));
-  const isHere = ([first, last]) => first <= row && row <= last, key = keysOf(name).findLast((it) => isHere(it.slice(name.length + 1).split("-").map(Number)));
+  const lines = isDrawn ? original.flatMap((curve) => (curve.track !== 0 && curve.borders) || []) : borders;
+  const sides = fix.tracks?.map((pair) => ({ away: 0, pair })) ?? lines.flatMap((line, k) => {
+    if (k % 2 || !line.length) return [];  // of other rows
+    const [left, right] = [line, lines[k + 1]].map((side) => columnAt({ lines: [side] }, row, Infinity));
+    return [{ away: left.away, pair: [left.x, right.x] }];
+  });
+  const isHere = ([first, last]) => first <= row && row <= last, isIn = ({ pair: [left, right] }) => left <= x && x <= right;
+  const able = sides.filter((it) => (!it.away || drawn.some(isHere)) && (isIn(it) || !(fix.tracks || isDrawn)));
+  const [{ pair } = { pair: [] }] = able.sort((a, b) => a.away - b.away || isIn(b) - isIn(a));
+  const key = keysOf(name).findLast((it) => isHere(it.slice(name.length + 1).split("-").map(Number)));
   const { left, right, unit, log, columns } = scaleOf(fix.scales[key ?? name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
-  const pair = there.find(([left, right]) => left <= x && x <= right) ?? (fix.tracks || isDrawn ? [] : there[0] ?? []), [from, to] = own || pair;
+  const [from, to] = own || pair;
   if (from === undefined || (track === 0 && !own)) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
   const share = (x - from + (turns && turns * (pair[1] - pair[0]))) / (to - from);
@@ -119,5 +126,11 @@ function takeScale() {
 }
 for (const field of document.querySelectorAll("#scale input")) {
   field.onchange = takeScale;
-  field.onkeydown = ({ key }) => { if (key === "Escape") offer(); if (key === "Enter") takeScale(); };
+  field.onfocus = () => { field.was = field.value; };
+  field.onkeydown = ({ key }) => {  // Esc takes back what was typed in this one alone, as in a table
+    if (key === "Escape") field.value = field.was;
+    if (key === "Escape") field.blur();
+    if (key === "Enter") takeScale();
+    if (key === "Enter") field.was = field.value;
+  };
 }

@@ -246,6 +246,11 @@ function listPlaces() {  // by the names that curves have now
   $("#unsure").textContent = !places.length ? "" : `Places to check: ${order.length}${own ? ` of ${own}` : ""}${done ? `, ${done} answered` : ""}`;
 }
 
+function toList() {  // of places to check: to the one that is seen, or the first that is open
+  const order = walk(), at = order.includes(marked) ? order.indexOf(marked) : Math.max(0, order.findIndex(isOpen));
+  order.length ? $("#uncertain").children[at].firstChild.focus() : say(`no place to check of ${followed[alone].name}`);
+}
+
 $("#same").onclick = () => answer("right");
 $("#exchange").onclick = () => answer("exchange");
 $("#part").onclick = () => answer("cut");
@@ -254,6 +259,6 @@ $("#attach").onclick = () => answer("join");
 $("#beyond").onclick = () => answer("beyond");
 $("#tenfold").onclick = () => answer("backup");
 $("#partner").onchange = () => { showQuestion(); soon(); };
-$("#whole").hidden = !original.length;
+$("#whole").hidden = !DATA.followed;  // where none was found, one may be drawn
 listPlaces();
 offer();
