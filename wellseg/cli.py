@@ -81,7 +81,7 @@ def parse(
         if sum(word.partition("=")[0] == "--config" for word in words) > 1:
             raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
-            with open(flags.config, "rb") as stream:
+            with open(_read(str, flags.config), "rb") as stream:
                 file = yaml.safe_load(stream) or {}
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
@@ -168,14 +168,16 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
         elif get_origin(hint) is Literal:
             how["metavar"] = "|".join(get_args(hint))
         elif get_origin(hint) is list:
-            how |= {"type": str, "nargs": "+", "action": "extend"}  # given twice, all count
+            how |= {"type": partial(_read, str), "nargs": "+", "action": "extend"}  # twice: all
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"
         is_required = field.default is MISSING and field.default_factory is MISSING
         group.add_argument(name if is_required else flag, **how)
 
 
 def _read(hint: Any, word: str) -> Any:
-    """A word as an option's type."""
+    """A word as an option's type; ~/x is below the user's home, as a shell has it, ~x is not."""
+    if re.match(r"~([/\\]|$)", word):
+        word = os.path.expanduser(word)
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     for kind in (kinds := [kind for kind in one_of if kind is not NoneType]):
         with suppress(ValueError, KeyError):

@@ -176,10 +176,8 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
 
 def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
-    if not path.exists():
-        return []
     try:  # a kill or a full disk may have cut the last row
-        whole = path.read_text().rpartition("\n")[0]
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
         return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
     except (KeyError, ValueError, TypeError):
         raise ValueError(f"{path} is damaged: remove it; its scores are lost") from None
