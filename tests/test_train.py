@@ -228,8 +228,10 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
     [
         (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is above 0"),
         (["--trainer.accumulate_grad_batches", "null"], "accumulate_grad_batches is above 0"),
-        (["--trainer.limit_val_batches", 0], "limit_val_batches is above 0"),  # no checkpoint
-        (["--trainer.limit_train_batches", 0], "limit_train_batches is above 0"),
+        (["--trainer.limit_val_batches", 0], "limit_val_batches 0 of 12 logs is none"),
+        (["--trainer.limit_val_batches", 0.05], "limit_val_batches 0.05 of 12 logs is none: give"),
+        (["--trainer.limit_train_batches", 0], "limit_train_batches 0 of 64 logs is none"),
+        (["--trainer.limit_train_batches", 0.01], "limit_train_batches 0.01 of 64 logs is none"),
         (["--trainer.max_time", 1], "--trainer: "),
         (
             ["--trainer.fast_dev_run", "true"],

@@ -100,7 +100,6 @@ def mask_scan(
         notes.append("wider than tall: if it is stored sideways, turn it, or its mask is wrong")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}{'' if task.page is None else f', page {task.page + 1}'}: {note}")
-
     write_file(task.stem + ".overlay.png", encode_png(small.picture()))
     masks.write(task.stem + MASK, scan.resolution)  # last: only the report tells who wrote it
     files.begin_anew(task.stem, begun | {"sha256": files.digests(task.stem, [MASK])})

@@ -78,7 +78,6 @@ def score_identity(
         a, b = np.clip((row, row + len(points)), first, stop)
         line[a - first : b - first] = points[a - row : b - row]
     columns[~scored(rows, columns)] = np.nan
-
     # hit[i, j, row]: followed curve j is on printed curve i.
     off = np.maximum(low[:, None] - columns, columns - high[:, None])
     hit = off <= TOLERANCE_PX + np.array(widths)[:, None, None] / 2

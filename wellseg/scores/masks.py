@@ -76,7 +76,6 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     if not width:
         raise ValueError("nothing to score: the truth is 128 everywhere")
-
     box = np.s_[top : top + height, left : left + width]
     predicted, scored, true = prediction[box], truth[box] != 128, truth[box] == 255
     skeleton, true_skeleton = skeletonize(predicted) & scored, skeletonize(true)
