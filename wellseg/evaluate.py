@@ -77,7 +77,6 @@ def evaluate(config: EvaluateConfig) -> int:
             rows[log] = {it: getattr(log, it) for it in columns[:4]} | scores.by_name
         except (ScanError, ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
-
     lines = [identity_line(name, [identity]) for name, identity in followed.items()]
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
     # A file has no width; 80 columns would cut the names.

@@ -79,8 +79,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
 
 def encoding_of(path: Path) -> str:
     """Of a table. Spreadsheets begin it with a byte-order mark; their "Unicode text" is UTF-16."""
-    with path.open("rb") as file:
-        return "utf-16" if file.read(2) in UTF_16 else "utf-8-sig"
+    return "utf-16" if path.read_bytes()[:2] in UTF_16 else "utf-8-sig"
 
 
 @contextmanager
