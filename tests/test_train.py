@@ -21,6 +21,7 @@ import tifffile
 import torch
 from filelock import FileLock
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load_file
 
 import wellseg
@@ -134,6 +135,23 @@ def test_metrics_wait_while_their_file_is_open_elsewhere(tmp_path, monkeypatch):
             file.save()
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [(row["a"], row["b"]) for row in rows] == [("0.5", ""), ("0.5", "0.5"), ("", "0.5")]
+
+
+def test_metrics_of_a_file_that_stays_open_to_the_end_are_beside_it(tmp_path, monkeypatch, capsys):
+    save = CSVLogger.save
+
+    def refused(logger):
+        if (tmp_path / "metrics.csv").exists():
+            raise PermissionError(errno.EACCES, "Permission denied", "metrics.csv")
+        save(logger)
+
+    monkeypatch.setattr(CSVLogger, "save", refused)
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
+    run(*small, "--steps", 2, "--val_every", 1, "--out", tmp_path)
+    assert "metrics.csv is open in another program: its last rows are in" in capsys.readouterr().out
+    (rest,) = tmp_path.glob("metrics.from-*.csv")
+    steps = [row["step"] for row in csv.DictReader(rest.open()) if row["val/dice"]]
+    assert steps[-1] == "1" and load_model(tmp_path / "model.safetensors")
 
 
 @pytest.mark.slow

@@ -22,7 +22,6 @@ from docstring_parser import parse_from_object
 from wellseg.scan import ScanError, one_line
 
 Options = TypeVar("Options")
-
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}

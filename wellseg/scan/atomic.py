@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 AnyPath = str | os.PathLike[str]
-
 BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
 UTF_16, WINDOWS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it

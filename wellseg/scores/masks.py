@@ -17,7 +17,6 @@ from wellseg.scan.pictures import widen
 from wellseg.scores import FALSE, HEADINGS, ON
 
 Mask = NDArray[np.bool_]
-
 CLEAR_PX = 40  # a false or missed stretch of the centreline as long as that is a clear error
 TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall as that is a curve
 

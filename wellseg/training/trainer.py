@@ -23,7 +23,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1
 from wellseg.training.options import TrainConfig
 from wellseg.training.segmenter import Segmenter
@@ -64,7 +64,7 @@ class Checkpoint(ModelCheckpoint):
 
 
 class MetricsFile(CSVLogger):
-    """metrics.csv; while Excel has it open (Windows), its rows wait for the next time."""
+    """metrics.csv; while Excel has it open (Windows), its rows wait, at most until `export`."""
 
     @rank_zero_only
     def save(self) -> None:
@@ -165,6 +165,10 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     run = {"data": data, "optim": asdict(config.optim), "seed": config.seed, "steps": config.steps}
     run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
+        if left := trainer.loggers[0].experiment.metrics:  # type: ignore[attr-defined]
+            rest = config.out / f"metrics.from-{left[0]['step']}.csv"
+            write_csv(rest, sorted(set[str]().union(*left)), left)
+            print(f"metrics.csv is open in another program: its last rows are in {rest}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
         rows = read_metrics(config.out / "metrics.csv", max(1, step))
         at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
