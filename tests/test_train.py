@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 
 import wellseg
 from wellseg.cli import parse
+from wellseg.evaluate import main as evaluate_main
 from wellseg.net.options import ModelConfig
 from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import score_log
@@ -788,6 +789,23 @@ def test_a_tall_log_is_validated_in_pieces_as_tall_as_the_windows_of_prediction(
             ]
         alike = (both[0] == both[1]).all(3)[0, 0]
         assert alike[:rows_alike].all() and not alike[rows_alike:].any()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes paths of 259 characters by default")
+def test_a_name_as_long_as_names_can_be_has_pictures(data_set, tmp_path, capsys):
+    """With its step before it the name of the picture was longer: the first validation ended it."""
+    name = "L" * 240 + "_a"
+    for path in data_set.glob("*/well5_a.tif"):
+        path.rename(path.with_stem(name))
+    table = data_set / "split.csv"
+    table.write_text(table.read_text().replace("well5_a", name))
+    out = tmp_path / "run"
+    run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out", out)
+    assert [path.name[:14] for path in (out / "pictures").iterdir()] == ["step-000001-LL"]
+    words = ["--weights", out / "model.safetensors", "--worst", 1, "--out", tmp_path / "scores"]
+    with pytest.raises(SystemExit, match="0"):
+        evaluate_main([str(word) for word in (data_set, "--split", "val", *words)])
+    assert len([*(tmp_path / "scores" / "worst").iterdir()]) == 1
 
 
 def test_an_image_that_is_none_ends_a_run_before_it_begins(data_set, tmp_path, capsys):
