@@ -36,7 +36,7 @@ from wellseg.training.dataset import Sample
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
-from wellseg.training.trainer import MetricsFile, make_trainer
+from wellseg.training.trainer import MetricsFile, make_trainer, read_checkpoint
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -202,6 +202,20 @@ def test_a_tensor_in_place_of_a_checkpoint_is_one_line_that_names_it(tmp_path, c
     torch.save(torch.zeros(3), last)
     run(*SMALL, "--data.preset", "tiny", "--out", tmp_path, "--resume", status=2)
     assert f"error: {last} is damaged: " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("text", [b"state_dict", b"global_step", b"loops"])
+def test_a_damaged_checkpoint_is_told_in_words_of_ours(tmp_path, text):
+    """PyTorch's were to load it so that its code is executed, or did not name the file."""
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": 1, "global_step": 2, "loops": 3}, path)
+    for damage in (b"\xff" * 4, b"\0", bytes(range(180, 190))):
+        path.write_bytes(path.read_bytes().replace(text, (damage + text)[: len(text)]))
+        with pytest.raises(ValueError, match=re.escape(f"{path} is damaged: ")) as told:
+            read_checkpoint(path)
+        assert str(told.value).endswith(
+            "put another checkpoint in its place, or take another --out"
+        )
 
 
 @pytest.mark.parametrize("name", ["last", "best"])
