@@ -289,6 +289,19 @@ def test_a_wrong_key_in_the_file_is_named(
         refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
 
 
+@pytest.mark.parametrize("line", ["out: 04030123", "data:\n  root: 0403 # an API number"])
+def test_a_name_that_yaml_takes_for_an_octal_number_is_refused(tmp_path, capsys, line):
+    """The folder was 1060947."""
+    file = tmp_path / "a.yaml"
+    file.write_text(f"{line}\nseed: 0\n")
+    written = line.split(": ")[1].split(" ")[0]
+    said = refused(capsys, TrainConfig, "--config", str(file))
+    assert f"--config {file}: write '{written}', in quotes: it is an octal number" in said
+    file.write_text(f"{line.replace(written, repr(written))}\nseed: 0\nsteps: 400\n")
+    config, _ = parse(TrainConfig, "train", "", ["--config", str(file)])
+    assert written in (str(config.out), str(config.data.root))
+
+
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, PredictConfig, "--tracks", "1-2", "scan.tif")
     assert "give scans, before the options" in line

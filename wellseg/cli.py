@@ -81,7 +81,10 @@ def parse(
             raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(_read(str, flags.config), "rb") as stream:
-                file = yaml.safe_load(stream) or {}
+                file = yaml.safe_load(text := stream.read()) or {}
+            if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
+                do = f"write '{octal[1].decode()}', in quotes: it is an octal number without"
+                raise ValueError(f"--config {flags.config}: {do}")
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             file = {key: it for key, it in file.items() if key not in flags}
