@@ -211,6 +211,21 @@ def test_a_switch_needs_no_word(tmp_path: Path) -> None:
     assert not parse(TrainConfig, "train", "", ["--data.augment", "false"])[0].data.augment
 
 
+def test_a_path_below_the_home_is_there_however_it_is_given(tmp_path, monkeypatch):
+    """A shell leaves --out=~/x as it is; a folder of the name ~ was made. ~x may be a file's."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "a.yaml").write_text("out: ~/a\ndata:\n  root: ~/b\nweights: null\n")
+    config, _ = parse(TrainConfig, "train", "", ["--config=~/a.yaml"])
+    assert (config.out, config.data.root) == (tmp_path / "a", tmp_path / "b")
+    config, _ = parse(PredictConfig, "predict", "", ["~/a.tif", "~$a.tif", "b~/c.tif", "--out=~/x"])
+    assert Path(config.scans[0]) == tmp_path / "a.tif" and config.scans[1:] == [
+        "~$a.tif",
+        "b~/c.tif",
+    ]
+    assert Path(config.out) == tmp_path / "x"
+
+
 def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("steps: 30\nval_every: 10\nmodel:\n  widths: [8, 16]\n")
@@ -272,6 +287,19 @@ def test_a_wrong_key_in_the_file_is_named(
     for text in ("config: other.yaml\n", "model: &a {b: *a}\n", "[" * 3000):
         (tmp_path / "a.yaml").write_text(text)
         refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.parametrize("line", ["out: 04030123", "data:\n  root: 0403 # an API number"])
+def test_a_name_that_yaml_takes_for_an_octal_number_is_refused(tmp_path, capsys, line):
+    """The folder was 1060947."""
+    file = tmp_path / "a.yaml"
+    file.write_text(f"{line}\nseed: 0\n")
+    written = line.split(": ")[1].split(" ")[0]
+    said = refused(capsys, TrainConfig, "--config", str(file))
+    assert f"--config {file}: write '{written}', in quotes: it is an octal number" in said
+    file.write_text(f"{line.replace(written, repr(written))}\nseed: 0\nsteps: 400\n")
+    config, _ = parse(TrainConfig, "train", "", ["--config", str(file)])
+    assert written in (str(config.out), str(config.data.root))
 
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,6 +145,16 @@ def test_again_nothing_is_trained_and_a_lost_run_alone_is(done, tiny, monkeypatc
     )
     assert trained[1:] == ["instance-0.001-0"], "a norm more adds to what is there"
     assert "report.md" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ['[{"norm": "bat', "\0" * 9, ""])
+def test_damaged_scores_are_one_line_that_names_them(done, tiny, tmp_path, capsys, text):
+    """Also of a run of an earlier comparison, with another norm. Removed, its run is scored anew."""
+    other = shutil.copytree(done, tmp_path / "other")
+    (damaged := other / "runs" / "group-0.01-0" / "scores.json").write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        compare.main(["--out", str(other), "--rates", "1e-3"])
+    assert f"{damaged} is damaged: remove it; " in capsys.readouterr().err
 
 
 def test_another_size_needs_another_folder(done, tiny, capsys):

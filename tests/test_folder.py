@@ -384,6 +384,17 @@ def test_a_mask_that_was_corrected_by_hand_stays(folder, weights, capsys):
         mask.unlink()
 
 
+def test_an_empty_mask_is_made_anew(no_pool, folder, weights, capsys):
+    """A crash of the machine leaves such files; it counted as done, and as corrected."""
+    run(folder, "--weights", weights)
+    before = (folder / "a.mask.tif").read_bytes()
+    (folder / "a.mask.tif").write_bytes(b"")
+    capsys.readouterr()
+    run(folder, "--weights", weights)
+    assert "2 of 3 scans are done already" in capsys.readouterr().err
+    assert (folder / "a.mask.tif").read_bytes() == before
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows takes paths of 259 characters by default")
 def test_a_name_as_long_as_names_can_be(tmp_path, weights):
     write_scan(tmp_path / f"{'L' * 235}.tif")

@@ -21,10 +21,12 @@ import tifffile
 import torch
 from filelock import FileLock
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load_file
 
 import wellseg
 from wellseg.cli import parse
+from wellseg.evaluate import main as evaluate_main
 from wellseg.net.options import ModelConfig
 from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import score_log
@@ -34,7 +36,7 @@ from wellseg.training.dataset import Sample
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
-from wellseg.training.trainer import MetricsFile, make_trainer
+from wellseg.training.trainer import MetricsFile, make_trainer, read_checkpoint
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -136,6 +138,23 @@ def test_metrics_wait_while_their_file_is_open_elsewhere(tmp_path, monkeypatch):
     assert [(row["a"], row["b"]) for row in rows] == [("0.5", ""), ("0.5", "0.5"), ("", "0.5")]
 
 
+def test_metrics_of_a_file_that_stays_open_to_the_end_are_beside_it(tmp_path, monkeypatch, capsys):
+    save = CSVLogger.save
+
+    def refused(logger):
+        if (tmp_path / "metrics.csv").exists():
+            raise PermissionError(errno.EACCES, "Permission denied", "metrics.csv")
+        save(logger)
+
+    monkeypatch.setattr(CSVLogger, "save", refused)
+    small = [*SMALL, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 1]
+    run(*small, "--steps", 2, "--val_every", 1, "--out", tmp_path)
+    assert "metrics.csv is open in another program: its last rows are in" in capsys.readouterr().out
+    (rest,) = tmp_path.glob("metrics.from-*.csv")
+    steps = [row["step"] for row in csv.DictReader(rest.open()) if row["val/dice"]]
+    assert steps[-1] == "1" and load_model(tmp_path / "model.safetensors")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_cluster_that_ends_all_processes_of_a_job_loses_nothing(data_set, tmp_path):
@@ -185,6 +204,20 @@ def test_a_tensor_in_place_of_a_checkpoint_is_one_line_that_names_it(tmp_path, c
     assert f"error: {last} is damaged: " in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("text", [b"state_dict", b"global_step", b"loops"])
+def test_a_damaged_checkpoint_is_told_in_words_of_ours(tmp_path, text):
+    """PyTorch's were to load it so that its code is executed, or did not name the file."""
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": 1, "global_step": 2, "loops": 3}, path)
+    for damage in (b"\xff" * 4, b"\0", bytes(range(180, 190))):
+        path.write_bytes(path.read_bytes().replace(text, (damage + text)[: len(text)]))
+        with pytest.raises(ValueError, match=re.escape(f"{path} is damaged: ")) as told:
+            read_checkpoint(path)
+        assert str(told.value).endswith(
+            "put another checkpoint in its place, or take another --out"
+        )
+
+
 @pytest.mark.parametrize("name", ["last", "best"])
 @pytest.mark.parametrize("kept", [0, 2000, -100, None])
 def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path, capsys, name, kept):
@@ -228,8 +261,10 @@ def test_that_the_best_checkpoint_is_gone_is_told(tmp_path, capsys):
     [
         (["--trainer.accumulate_grad_batches", 0], "accumulate_grad_batches is above 0"),
         (["--trainer.accumulate_grad_batches", "null"], "accumulate_grad_batches is above 0"),
-        (["--trainer.limit_val_batches", 0], "limit_val_batches is above 0"),  # no checkpoint
-        (["--trainer.limit_train_batches", 0], "limit_train_batches is above 0"),
+        (["--trainer.limit_val_batches", 0], "limit_val_batches 0 of 12 logs is none"),
+        (["--trainer.limit_val_batches", 0.05], "limit_val_batches 0.05 of 12 logs is none: give"),
+        (["--trainer.limit_train_batches", 0], "limit_train_batches 0 of 64 logs is none"),
+        (["--trainer.limit_train_batches", 0.01], "limit_train_batches 0.01 of 64 logs is none"),
         (["--trainer.max_time", 1], "--trainer: "),
         (
             ["--trainer.fast_dev_run", "true"],
@@ -768,6 +803,23 @@ def test_a_tall_log_is_validated_in_pieces_as_tall_as_the_windows_of_prediction(
             ]
         alike = (both[0] == both[1]).all(3)[0, 0]
         assert alike[:rows_alike].all() and not alike[rows_alike:].any()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes paths of 259 characters by default")
+def test_a_name_as_long_as_names_can_be_has_pictures(data_set, tmp_path, capsys):
+    """With its step before it the name of the picture was longer: the first validation ended it."""
+    name = "L" * 240 + "_a"
+    for path in data_set.glob("*/well5_a.tif"):
+        path.rename(path.with_stem(name))
+    table = data_set / "split.csv"
+    table.write_text(table.read_text().replace("well5_a", name))
+    out = tmp_path / "run"
+    run(*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 1, "--out", out)
+    assert [path.name[:14] for path in (out / "pictures").iterdir()] == ["step-000001-LL"]
+    words = ["--weights", out / "model.safetensors", "--worst", 1, "--out", tmp_path / "scores"]
+    with pytest.raises(SystemExit, match="0"):
+        evaluate_main([str(word) for word in (data_set, "--split", "val", *words)])
+    assert len([*(tmp_path / "scores" / "worst").iterdir()]) == 1
 
 
 def test_an_image_that_is_none_ends_a_run_before_it_begins(data_set, tmp_path, capsys):

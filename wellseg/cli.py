@@ -22,7 +22,6 @@ from docstring_parser import parse_from_object
 from wellseg.scan import ScanError, one_line
 
 Options = TypeVar("Options")
-
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
@@ -81,8 +80,11 @@ def parse(
         if sum(word.partition("=")[0] == "--config" for word in words) > 1:
             raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
-            with open(flags.config, "rb") as stream:
-                file = yaml.safe_load(stream) or {}
+            with open(_read(str, flags.config), "rb") as stream:
+                file = yaml.safe_load(text := stream.read()) or {}
+            if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
+                do = f"write '{octal[1].decode()}', in quotes: it is an octal number without"
+                raise ValueError(f"--config {flags.config}: {do}")
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             file = {key: it for key, it in file.items() if key not in flags}
@@ -168,14 +170,16 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
         elif get_origin(hint) is Literal:
             how["metavar"] = "|".join(get_args(hint))
         elif get_origin(hint) is list:
-            how |= {"type": str, "nargs": "+", "action": "extend"}  # given twice, all count
+            how |= {"type": partial(_read, str), "nargs": "+", "action": "extend"}  # twice: all
         flag = f"--{name}.OPTION" if get_origin(hint) is dict else f"--{name}"
         is_required = field.default is MISSING and field.default_factory is MISSING
         group.add_argument(name if is_required else flag, **how)
 
 
 def _read(hint: Any, word: str) -> Any:
-    """A word as an option's type."""
+    """A word as an option's type; ~/x is below the user's home, as a shell has it, ~x is not."""
+    if re.match(r"~([/\\]|$)", word):
+        word = os.path.expanduser(word)
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     for kind in (kinds := [kind for kind in one_of if kind is not NoneType]):
         with suppress(ValueError, KeyError):

@@ -119,7 +119,10 @@ def compare(config: CompareConfig) -> None:
             if not known:
                 run_job(folder, job, size, root, config.data.crop_rows)
     paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
-    rows = {path.parent: json.loads(path.read_text("utf-8")) for path in paths}
+    try:
+        rows = {(path := it).parent: json.loads(it.read_text("utf-8")) for it in paths}
+    except ValueError:
+        raise ValueError(f"{path} is damaged: remove it; the run is scored again") from None
     columns = ["norm", "rate", "seed", "set", "mode", "log", "threshold", *SCORES]
     write_csv(out / "results.csv", columns, chain(*rows.values()))
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]

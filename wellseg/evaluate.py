@@ -77,7 +77,6 @@ def evaluate(config: EvaluateConfig) -> int:
             rows[log] = {it: getattr(log, it) for it in columns[:4]} | scores.by_name
         except (ScanError, ValueError, TypeError, OSError, MemoryError, RuntimeError) as error:
             errors.print(f"wellseg.evaluate: {log.name}: {one_line(error)}", markup=False)
-
     lines = [identity_line(name, [identity]) for name, identity in followed.items()]
     curves = [dict(zip(IDENTITY_HEADINGS, line, strict=True)) for line in lines]
     # A file has no width; 80 columns would cut the names.
@@ -96,7 +95,7 @@ def evaluate(config: EvaluateConfig) -> int:
     for kind, bad in (("curves", with_curves), ("no-curves", without)):
         worst = sorted(filter(bad.get, bad), key=bad.__getitem__, reverse=True)
         for number, log in enumerate(worst[: config.worst], 1):
-            picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name}.png"
+            picture = config.out / "worst" / f"{kind}-{number:02d}-{log.name[-50:]}.png"
             mask, truth = predict(log) > config.threshold, read_mask(log.mask)
             with open_scan(log.image) as scan:
                 write_file(picture, encode_png(draw_errors(scan.read(0, scan.rows), mask, truth)))

@@ -36,7 +36,6 @@ from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
 Ended = Generator[tuple[Task, Outcome], None, None]
-
 LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"

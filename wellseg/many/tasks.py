@@ -148,6 +148,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     ends += [".probability.tif"] * config.probability + [".html", ".view"] * config.view
     ends += [".curves.csv", las] * (config.curves and not report.get("curves_left_out"))
     whole = all(has(task.stem + end) for end in ends)
+    whole = whole and (is_url(task.stem) or os.path.getsize(task.stem + MASK) > 0)  # by a crash
     return outcome_of(report) if whole and not report.get("failed_pages") else None
 
 

@@ -22,7 +22,6 @@ from torch.autograd.function import once_differentiable
 
 BLOCK_VALUES = 1 << 20  # of a map at a time: 2 to 4 MB, which stay in the cache for both passes
 LANE_VALUES = 64  # of a channel in one float32 sum; of more, rounding errors show on blank paper
-
 Moments = tuple[int, Tensor, Tensor]  # pixels; mean, sum of squared deviations: float64 (C,)
 Maker = Callable[[int, float], nn.Module]
 NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that makes the norm

@@ -71,9 +71,8 @@ def mask_scan(
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
             small.add(picture, mask)
-            if probabilities or view:  # curves imply probabilities
-                odds = np.exp(-logits.clip(-30))  # exp(89) would overflow
-                probability = np.rint(255 / (1 + odds)).astype(np.uint8)
+            if probabilities or view:  # curves imply probabilities; exp(89) would overflow
+                probability = np.rint(255 / (1 + np.exp(-logits.clip(-30)))).astype(np.uint8)
                 most = np.uint8(255 * config.threshold)  # of background; the mask is above
                 probability = np.where(mask, probability.clip(most + 1), probability.clip(max=most))
             if probabilities:
@@ -100,7 +99,6 @@ def mask_scan(
         notes.append("wider than tall: if it is stored sideways, turn it, or its mask is wrong")
     for note in [*notes, *(curves.notes if curves else ())]:
         say(f"{task.scan}{'' if task.page is None else f', page {task.page + 1}'}: {note}")
-
     write_file(task.stem + ".overlay.png", encode_png(small.picture()))
     masks.write(task.stem + MASK, scan.resolution)  # last: only the report tells who wrote it
     files.begin_anew(task.stem, begun | {"sha256": files.digests(task.stem, [MASK])})

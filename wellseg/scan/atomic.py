@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 AnyPath = str | os.PathLike[str]
-
 BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
 UTF_16, WINDOWS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
@@ -79,8 +78,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
 
 def encoding_of(path: Path) -> str:
     """Of a table. Spreadsheets begin it with a byte-order mark; their "Unicode text" is UTF-16."""
-    with path.open("rb") as file:
-        return "utf-16" if file.read(2) in UTF_16 else "utf-8-sig"
+    return "utf-16" if path.read_bytes()[:2] in UTF_16 else "utf-8-sig"
 
 
 @contextmanager

@@ -99,9 +99,9 @@ def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
 
 
 def refuse_changed(stem: AnyPath, endings: Iterable[str], *written: Mapping[str, str]) -> None:
-    """Raises ValueError for the first result with none of the digests written: it was corrected."""
+    """Raises ValueError for the first result, if it is not empty, with none of these digests."""
     for ending, now in digests(stem, endings).items():
-        if now not in [one.get(ending) for one in written]:
+        if now not in [one.get(ending) for one in written] + [hashlib.sha256().hexdigest()]:
             do = "move it away, or name another folder for the results (--out)"
             if ending == ".curves.csv":
                 do = f"wellseg curves {stem}{ending} makes the LAS of it; to follow anew, {do}"

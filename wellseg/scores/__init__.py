@@ -3,7 +3,6 @@
 from typing import Any
 
 Row = dict[str, Any]  # a line of scores.csv: name, split, well and kind of a log, and its scores
-
 F1 = "f1_at_3px"
 FALSE = "false_centreline_px_per_row"  # the only score of logs without curves
 ON = "false_on_"  # columns of scores.csv: of the false px a row those on "text" and the like

@@ -21,7 +21,6 @@ SURE_ROWS = 10  # a followed curve goes over to another printed one that it lies
 MOST_DB = 40.0
 IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
 IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows"]
-
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
 Followed = Sequence[tuple[int, Floats]]  # of each curve its first row; columns, NaN where missing
@@ -78,7 +77,6 @@ def score_identity(
         a, b = np.clip((row, row + len(points)), first, stop)
         line[a - first : b - first] = points[a - row : b - row]
     columns[~scored(rows, columns)] = np.nan
-
     # hit[i, j, row]: followed curve j is on printed curve i.
     off = np.maximum(low[:, None] - columns, columns - high[:, None])
     hit = off <= TOLERANCE_PX + np.array(widths)[:, None, None] / 2

@@ -17,7 +17,6 @@ from wellseg.scan.pictures import widen
 from wellseg.scores import FALSE, HEADINGS, ON
 
 Mask = NDArray[np.bool_]
-
 CLEAR_PX = 40  # a false or missed stretch of the centreline as long as that is a clear error
 TALL_ROWS = 50  # without a label, a connected piece of the centreline as tall as that is a curve
 
@@ -76,7 +75,6 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     if not width:
         raise ValueError("nothing to score: the truth is 128 everywhere")
-
     box = np.s_[top : top + height, left : left + width]
     predicted, scored, true = prediction[box], truth[box] != 128, truth[box] == 255
     skeleton, true_skeleton = skeletonize(predicted) & scored, skeletonize(true)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
 from wellseg.scan.atomic import BETWEEN, encoding_of
@@ -23,7 +24,7 @@ SPLITS, MASK_SUFFIXES = ("train", "val", "test"), (".tif", ".tiff", ".png")
 class LogFiles(NamedTuple):
     """One log of a data set: the scan, and its truth."""
 
-    name: str  # the image's file name without suffix
+    name: str  # the image's file name without suffix, its accents as one letter (NFC), as typed
     image: Path
     mask: Path
     split: str  # train, val or test
@@ -38,14 +39,14 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     Raises ValueError: an incomplete folder, a split.csv that does not fit."""
     root = Path(root)
     found = _list_files(root / "images", SUFFIXES, but=RESULTS)
-    images = {path.stem: path for path in found}
+    images = {normalize("NFC", path.stem): path for path in found}
     masks = list_masks(root / "masks")
-    if twice := [path for path in found if images[path.stem] != path]:
-        both = f"both {twice[0].name} and {images[twice[0].stem].name}"
-        raise ValueError(f"{root / 'images'}: {both}; keep one")
-    endings = {p.stem: p.suffix for p in (root / "images").iterdir() if p.stem not in images}
-    if unread := [it for it in sorted(masks) if endings.get(it, "").lower() in NOT_READ]:
-        raise ValueError(f"{root / 'images' / unread[0]}{endings[unread[0]]}: convert it to TIFF")
+    labels = {normalize("NFC", path.stem): path for path in (root / "labels").glob("*.json")}
+    if twice := sorted({*found} - {*images.values()}):
+        raise ValueError(f"{twice[0]}: another image has this name: keep one")
+    every = {normalize("NFC", it.stem): it for it in (root / "images").iterdir()} | images
+    if odd := [it for it in map(every.get, sorted(masks)) if it and it.suffix.lower() in NOT_READ]:
+        raise ValueError(f"{odd[0]}: convert it to TIFF")
     if missing := [name for name in images if name not in masks]:
         said = f"no such mask, nor .png, as for {len(missing)} of {len(images)} images"
         raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
@@ -55,9 +56,8 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     by_well = split_wells(wells.values())
     logs, first_of = list[LogFiles](), dict[str, LogFiles]()
     for name, image in images.items():
-        row, well, path = rows[name], wells[name], root / "labels" / f"{name}.json"
+        row, well, label = rows[name], wells[name], labels.get(name)
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
-        label = path if path.is_file() else None
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
         # Guessed wells are not held against a split that somebody wrote down.
         if row.get("well") and (other := first_of.setdefault(well, logs[-1])).split != side:
@@ -83,7 +83,7 @@ def list_masks(folder: str | Path) -> dict[str, Path]:
     which predict writes, NAME.tif, .tiff and .png. Raises ValueError: no such folder."""
     found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
-    masks = {path.stem: path for path in found}
+    masks = {normalize("NFC", path.stem): path for path in found}
     return masks | {it.removesuffix(".mask"): masks[it] for it in masks if it.endswith(".mask")}
 
 
@@ -100,7 +100,7 @@ def _list_files(folder: Path, suffixes: Collection[str], but: tuple[str, ...] = 
 def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
-        text = path.read_text(encoding_of(path))
+        text = normalize("NFC", path.read_text(encoding_of(path)))
         between = max(BETWEEN, key=text.partition("\n")[0].count)
         reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
         lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]

@@ -158,7 +158,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
 
 
 def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
-    """Loaders of one log at a time, as no two have the same size: to train, and to validate."""
+    """Loaders of one log at a time: to train, and to validate. Raises ValueError: one has none."""
     how: dict[str, Any] = {}
     many = 8 if train.options.crop_rows else 2  # whole logs take much memory
     usual = min(many, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
@@ -167,9 +167,14 @@ def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoa
         how |= {"num_workers": workers, "worker_init_fn": _begin_worker}
         atexit.register(_end_workers)
     sampler = VisitSampler(len(train), train.seed, trainer)
-    loader = DataLoader(train, batch_size=None, sampler=sampler, **how)
+    loaders = [DataLoader(train, batch_size=None, sampler=sampler, **how)]
     # In this process: reading a log takes a tenth of the time that evaluating it does.
-    return [loader, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
+    loaders += [DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
+    for part, loader in zip(("train", "val"), loaders, strict=True):
+        share = getattr(trainer, flag := f"limit_{part}_batches")  # or a number, which is no float
+        if not share or (isinstance(share, float) and share * len(loader) < 1):
+            raise ValueError(f"--trainer.{flag} {share} of {len(loader)} logs is none: give more")
+    return loaders
 
 
 def _begin_worker(_number: int) -> None:

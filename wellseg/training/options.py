@@ -103,10 +103,8 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
             raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
-        for name in ("accumulate_grad_batches", "limit_train_batches", "limit_val_batches"):
-            value = self.trainer.get(name, 1)
-            if not value and (value is not None or "limit" not in name):  # of 0 nothing is kept
-                raise ValueError(f"--trainer.{name} is above 0")
+        if not self.trainer.get("accumulate_grad_batches", 1):
+            raise ValueError("--trainer.accumulate_grad_batches is above 0")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             raise ValueError(f"--steps {self.steps} is no multiple of --val_every {self.val_every}")

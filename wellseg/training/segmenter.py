@@ -114,7 +114,7 @@ class Segmenter(LightningModule):
             f1 = score_log(mask, truth).f1_at_3px
             self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
         if index < PICTURES and self.trainer.is_global_zero:
-            name = f"step-{self.global_step:06d}-{sample.name}.png"
+            name = f"step-{self.global_step:06d}-{sample.name[-50:]}.png"  # systems limit names
             path = f"{self.trainer.default_root_dir}/pictures/{name}"
             write_file(path, encode_png(draw_errors(gray, mask, truth)))
 

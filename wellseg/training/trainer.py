@@ -10,7 +10,6 @@ from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import write_csv, write_file
 from wellseg.scores import F1
 from wellseg.training.options import TrainConfig
 from wellseg.training.segmenter import Segmenter
@@ -64,7 +63,7 @@ class Checkpoint(ModelCheckpoint):
 
 
 class MetricsFile(CSVLogger):
-    """metrics.csv; while Excel has it open (Windows), its rows wait for the next time."""
+    """metrics.csv; while Excel has it open (Windows), its rows wait, at most until `export`."""
 
     @rank_zero_only
     def save(self) -> None:
@@ -146,9 +145,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
         state["hyper_parameters"]["model"], state["global_step"]  # what is asked of it: LookupError
         return state
-    except (EOFError, RuntimeError, UnpicklingError, LookupError, TypeError, OSError) as error:
+    except Exception as error:  # of many kinds; some of PyTorch's advise to execute the file's code
         said = "put another checkpoint in its place, or take another --out"
-        raise ValueError(f"{path} is damaged: {said} ({one_line(error)})") from None
+        said += f" ({one_line(error)})" * isinstance(error, OSError)
+        raise ValueError(f"{path} is damaged: {said}") from None
 
 
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
@@ -165,6 +165,10 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     run = {"data": data, "optim": asdict(config.optim), "seed": config.seed, "steps": config.steps}
     run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
+        if left := trainer.loggers[0].experiment.metrics:  # type: ignore[attr-defined]
+            rest = config.out / f"metrics.from-{left[0]['step']}.csv"
+            write_csv(rest, sorted(set[str]().union(*left)), left)
+            print(f"metrics.csv is open in another program: its last rows are in {rest}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
         rows = read_metrics(config.out / "metrics.csv", max(1, step))
         at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
@@ -176,10 +180,8 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
 
 def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
-    if not path.exists():
-        return []
     try:  # a kill or a full disk may have cut the last row
-        whole = path.read_text().rpartition("\n")[0]
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
         return [row for row in csv.DictReader(whole.splitlines()) if int(row["step"]) < step]
     except (KeyError, ValueError, TypeError):
         raise ValueError(f"{path} is damaged: remove it; its scores are lost") from None
