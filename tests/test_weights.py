@@ -102,7 +102,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
     ("change", "message"),
     [
         ({"format": 99}, "weights of format 99; this wellseg reads format 1"),
-        ({"model": {**MODEL, "patch": 7}}, "header of these weights is damaged"),
+        ({"model": {**MODEL, "patch": 7}}, "damaged, or of another version of wellseg"),
         ({"model": {**MODEL, "dilation": 2}}, "of another version of wellseg"),
         ({"model": {**MODEL, "widths": [8, 24]}}, "tensors do not fit the network"),
         ({"model": {**MODEL, "norm": "mine"}}, r"safetensors: unknown norm 'mine': choose"),

@@ -81,7 +81,8 @@ def parse(
             raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(_read(str, flags.config), "rb") as stream:
-                file = yaml.safe_load(text := stream.read()) or {}
+                text = stream.read()
+            file = yaml.safe_load(text) or {}
             if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
                 do = f"write '{octal[1].decode()}', in quotes: it is an octal number without"
                 raise ValueError(f"--config {flags.config}: {do}")
@@ -95,12 +96,13 @@ def parse(
         for name in {word.partition("=")[0] for word in words if word.startswith("--trainer.")}:
             parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
         for name, value in vars(parser.parse_args(words)).items():
-            group, _, last = name.partition(".")
-            (given.setdefault(group, {}) if last else given)[last or group] = value
+            group, _, option = name.partition(".")
+            given_here = given.setdefault(group, {}) if option else given
+            given_here[option or name] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
-        return options(**given | groups), given
+        return options(**(given | groups)), given
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
         parser.error(one_line(error))
 
@@ -181,10 +183,11 @@ def _read(hint: Any, word: str) -> Any:
     if re.match(r"~([/\\]|$)", word):
         word = os.path.expanduser(word)
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
-    for kind in (kinds := [kind for kind in one_of if kind is not NoneType]):
-        with suppress(ValueError, KeyError):
-            if get_origin(kind) is Literal:
-                return get_args(kind)[get_args(kind).index(word)]
+    kinds = [kind for kind in one_of if kind is not NoneType]
+    for kind in kinds:
+        if get_origin(kind) is Literal and word in get_args(kind):
+            return word
+        with suppress(ValueError, KeyError, TypeError):  # it is not of this kind
             if get_origin(kind) is tuple:
                 return tuple(map(get_args(kind)[0], word.strip("[]").split(",")))
             return {"true": True, "false": False}[word.lower()] if kind is bool else kind(word)
@@ -194,13 +197,14 @@ def _read(hint: Any, word: str) -> Any:
 
 def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
     """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
-    name, values = key.rstrip("."), options if isinstance(options, list) else [options]
+    name = key.rstrip(".")
     if options in (None, []):
         return []
     if name.startswith("--trainer."):  # of any kind: read as YAML again
         return [f"{name}={yaml.safe_dump(options)}"]
     if isinstance(options, dict):
         return [one for name, it in options.items() for one in _words(it, f"{key}{name}.", parser)]
+    values = [str(it) for it in (options if isinstance(options, list) else [options])]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
-        return [name, *" ".join(map(str, values)).split()]
-    return [f"{name}={','.join(map(str, values))}"]
+        return [name, *" ".join(values).split()]
+    return [f"{name}={','.join(values)}"]

@@ -70,8 +70,7 @@ class CompareConfig:
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 
 
-Size = dict[str, Any]  # of a preset; recipe and logs: of the drawn data set
-SIZES: dict[str, Size] = {
+SIZES: dict[str, dict[str, Any]] = {  # by preset; recipe, logs: of the drawn data set
     "quick": dict(widths=(16, 32), steps=500, seeds=2, recipe="tiny", logs=120),
     "full": dict(widths=ModelConfig.widths, steps=1600, seeds=6, recipe="quick", logs=1000),
 }
@@ -88,25 +87,25 @@ def compare(config: CompareConfig) -> None:
     from wellseg.scores.tables import SCORES, report
     from wellseg.training.masks import check_masks, listed
 
-    size, out, norms = SIZES[config.preset], config.out, config.norm_list
+    size, out, norms, root = SIZES[config.preset], config.out, config.norm_list, config.data.root
     for norm in norms:  # now, not after hours of training: predict has to know it and compute it
         wellseg.segment(ResUNet(norm=norm, widths=size["widths"]), np.zeros((64, 64), np.uint8))
-    size = size | {it: vars(config)[it] or size[it] for it in ("steps", "seeds")}
-    about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation"}
-    about["data"] = f"drawn by corpus {fingerprint()}"
-    logs = list_logs(root) if (root := config.data.root) else []
+    size = size | {"steps": config.steps or size["steps"], "seeds": config.seeds or size["seeds"]}
+    data = f"drawn by corpus {fingerprint()}"
     if root:
+        logs = list_logs(root)
         state = [(it.name, it.split, crc32(it.mask.read_bytes())) for it in logs]
-        about["data"] = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
+        data = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
+        if all(log.split != "test" for log in logs):
+            raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
+        values = check_masks(logs).items()  # a training looks at no test log
+        if unscored := [name for name, extremes in values if extremes == (128, 128)]:
+            raise ValueError(f"{root}: nothing in these masks is scored: {listed(unscored)}")
+    about = size | {"crop_rows": config.data.crop_rows, "threshold": "by validation", "data": data}
     del about["seeds"]  # a comparison may be continued with more of them
     runs: dict[Path, Row] = {}  # by seed first: a comparison cut short has whole seeds
     for seed, rate, norm in product(range(size["seeds"]), sorted({*config.rates}), norms):
         runs[out / "runs" / f"{norm}-{rate:g}-{seed}"] = {"norm": norm, "rate": rate, "seed": seed}
-    if root and all(log.split != "test" for log in logs):
-        raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
-    values = check_masks(logs).items()  # a training looks at no test log
-    if unscored := [name for name, both in values if both == (128, 128)]:
-        raise ValueError(f"{root}: nothing in these masks is scored: {listed(unscored)}")
     with lock_folder(out):
         take_folder(out, "compare.json", about)
         root = root or draw_data_set(out / "data", size)
@@ -114,15 +113,16 @@ def compare(config: CompareConfig) -> None:
             maker = NORMS[job["norm"]]  # one that was edited since is another norm
             source = Path(getfile(getattr(maker, "func", maker)))  # func: of a functools.partial
             take_folder(folder, "norm.json", {source.name: f"{crc32(source.read_bytes()):x}"})
-            known = (folder / "scores.json").exists()
-            print(f"{number} of {len(runs)}: {folder.name}{', known' * known}", flush=True)
+            known = ", known" if (folder / "scores.json").exists() else ""
+            print(f"{number} of {len(runs)}: {folder.name}{known}", flush=True)
             if not known:
                 run_job(folder, job, size, root, config.data.crop_rows)
-    paths = sorted(out.glob("runs/*/scores.json"))  # also of earlier runs with other norms
-    try:
-        rows = {(path := it).parent: json.loads(it.read_text("utf-8")) for it in paths}
-    except ValueError:
-        raise ValueError(f"{path} is damaged: remove it; the run is scored again") from None
+    rows: dict[Path, list[Row]] = {}  # of each run
+    for path in sorted(out.glob("runs/*/scores.json")):  # also of earlier ones with other norms
+        try:
+            rows[path.parent] = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            raise ValueError(f"{path} is damaged: remove it; the run is scored again") from None
     columns = ["norm", "rate", "seed", "set", "mode", "log", "threshold", *SCORES]
     write_csv(out / "results.csv", columns, chain(*rows.values()))
     lines = [f"# {', '.join(norms)}: trained alike, compared", ""]
@@ -134,7 +134,7 @@ def compare(config: CompareConfig) -> None:
     print(*lines, f"report: {out / 'report.md'}", sep="\n")
 
 
-def draw_data_set(root: Path, size: Size) -> Path:
+def draw_data_set(root: Path, size: dict[str, Any]) -> Path:
     """Draw the data set. The training and validation logs are 1-bit scans; the test set also has
     renders, as norms differ most on logs that are unlike those of the training."""
     from wellseg.corpus import draw_log, kind_of
@@ -151,7 +151,7 @@ def draw_data_set(root: Path, size: Size) -> Path:
     return root
 
 
-def run_job(folder: Path, job: Row, size: Size, root: Path, crop_rows: int | None) -> None:
+def run_job(folder: Path, job: Row, size: Any, root: Path, crop_rows: int | None) -> None:
     """Train and score a job (norm, rate, seed); write scores.json, no rows if the loss diverged."""
     config = TrainConfig(
         model=ModelConfig(norm=job["norm"], widths=size["widths"]),

@@ -30,8 +30,8 @@ def predict(config: PredictConfig) -> int:
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
     count = len(tasks)
-    for flag in OF_ONE_SCAN if count > 1 else ():
-        if config.has(flag) and flag != "bridged":
+    for flag in OF_ONE_SCAN:
+        if count > 1 and config.has(flag) and flag != "bridged":
             raise ValueError(f"--{flag} is for one scan, not for {count}: later use wellseg curves")
     settings = settings_of(config)
     if config.out and not is_url(config.out):
@@ -48,7 +48,8 @@ def predict(config: PredictConfig) -> int:
         if begun and count > 1:
             why = "of other weights, options or times, or not whole"
             screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")
-        for task in (closed := [it for it in not_read if not_read[it].status == "failed"]):
+        closed = [task for task in not_read if not_read[task].status == "failed"]  # folders
+        for task in closed:
             screen.say(f"wellseg.predict: {task.scan}: {not_read[task].reason}")
         if kinds := count_kinds(it for it in not_read if it not in closed):
             screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
@@ -60,8 +61,7 @@ def predict(config: PredictConfig) -> int:
                     outcomes[task] = outcome
                     screen.ended(task, outcome)
                     if outcome.disk_full:
-                        cure = "free some space and start again: what is done stays done"
-                        screen.say(f"the disk is full: {outcome.reason}; {cure}")
+                        screen.say(f"the disk is full: {outcome.reason}; make room, start again")
                         break
                     if time.monotonic() > written_s + EVERY_S:
                         write_summary(folder, outcomes, preview, running=True)
@@ -69,7 +69,8 @@ def predict(config: PredictConfig) -> int:
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
             unsure = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
             outcomes |= find_done(unsure, settings)[0]
-            for fault in (faults := write_summary(folder, outcomes, preview, running=False)):
+            faults = write_summary(folder, outcomes, preview, running=False)
+            for fault in faults:
                 screen.say(f"{fault}: mend it and start again")
         statuses: list[str] = [outcomes[task].status for task in tasks]
         for status, said in ENDS.items():
@@ -83,9 +84,10 @@ def _run(rest: list[Any], settings: Any, screen: Any) -> Generator[Any]:
     if rest:  # else torch is not loaded
         from wellseg.many import engines
 
-        config = settings.config
-        local = engines.run_here if len(rest) == 1 and not config.jobs else engines.run_pool
-        yield from (engines.run_ray if config.engine == "ray" else local)(rest, settings, screen)
+        run = engines.run_here if len(rest) == 1 and not settings.config.jobs else engines.run_pool
+        if settings.config.engine == "ray":
+            run = engines.run_ray
+        yield from run(rest, settings, screen)
 
 
 main = program(predict, PredictConfig, "without --overwrite, the same command goes on")

@@ -59,7 +59,8 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     listed = table.read_text(encoding_of(table)).rstrip() if table.exists() else head
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}" * (name not in listed)
+        if name not in listed:
+            listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}"
         parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
         if not all((out / part).exists() for part in parts):
             log = draw_log(seed, number, preset)

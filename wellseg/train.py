@@ -27,10 +27,9 @@ from wellseg.weights import load_model, read_header, weights_path
 
 def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bool = False) -> Path:
     """Run, or resume, one training; returns the weights file.
-    asked: the model options that --weights must not contradict; by default those of config.model
-    that are not its defaults. quiet: print nothing but warnings.
-    Raises ValueError: an option, the data set, the weights or the folder cannot be used. ScanError:
-    a log cannot be read. FloatingPointError: the loss is not finite. OSError: no file written."""
+    asked: the model options that --weights must not contradict; None: those of config.model that
+    are no defaults. quiet: print warnings alone. Raises ValueError: what was given is unusable.
+    ScanError: an unreadable log. FloatingPointError: no finite loss. OSError: no file written."""
     import torch
     from lightning.pytorch.utilities import rank_zero_only
 
@@ -43,8 +42,9 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
     is_main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     say = print if is_main and not quiet else lambda _: None
-    last, made = config.out / "checkpoints" / "last.ckpt", config.out / "model.safetensors"
-    if is_main and (not config.resume if last.exists() else made.exists()):
+    last = config.out / "checkpoints" / "last.ckpt"
+    is_finished = (config.out / "model.safetensors").exists() and not last.exists()
+    if is_main and (is_finished or (last.exists() and not config.resume)):
         raise ValueError(f"{config.out} holds a run: --resume its checkpoints, or another --out")
     begun = read_checkpoint(last) if config.resume and last.exists() else None
     own = config.out / "config.yaml"  # of a run it has all options
@@ -121,15 +121,15 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
         told = yaml.safe_load(path.read_text("utf-8"))
         said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        do = "put the run's own in its place, or take another --out"
-        raise ValueError(f"{path} is damaged: {do} ({one_line(error)})") from None
+        raise ValueError(f"{path} is damaged: put back the run's own: {one_line(error)}") from None
     if begun.get("val_logs", val_logs) != val_logs:
         said.append("other logs to validate with than before: the best step was theirs")
     if now["keep"] == "best" and best.exists():
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
     elif now["keep"] == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
         said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    if now["weights"] not in (None, was := told.get("weights")):
+    was = told.get("weights")
+    if now["weights"] not in (None, was):
         said.append(f"begun with --weights {was}, goes on from its checkpoint: others do not count")
     return was, said
 
@@ -137,14 +137,15 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
 def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
-    said, was, logs_a_step = "", told.get("weights"), "accumulate_grad_batches"
+    said, weights, root = "", told.get("weights"), told["data"]["root"]
+    logs, logs_now = (it["trainer"].get("accumulate_grad_batches", 1) for it in (told, now))
     if json.dumps(network) != json.dumps(now["model"]):
-        said = f"--weights {was}" if was and not now["weights"] else f"--model {network}"
-    elif bool(root := told["data"]["root"]) != bool(now["data"]["root"]):  # it may have moved
+        said = f"--weights {weights}" if weights and not now["weights"] else f"--model {network}"
+    elif bool(root) != bool(now["data"]["root"]):  # it may have moved
         said = f"--data.root {root}" if root else "drawn logs alone"
-    elif (was := told["trainer"].get(logs_a_step, 1)) != now["trainer"].get(logs_a_step, 1):
-        said = f"--trainer.{logs_a_step} {was}"
-    elif was > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
+    elif logs != logs_now:  # of a step
+        said = f"--trainer.accumulate_grad_batches {logs}"
+    elif logs > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
         said = f"--val_every {told['val_every']}"
     if said:
         raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
@@ -186,12 +187,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
         if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
-            do = "give --data.crop_rows, or a smaller one, then --resume"
-            fail("train", f"not enough memory for a step: {do}", SOME_FAILED)
+            fail("train", "out of memory: --resume with a (smaller) --data.crop_rows", SOME_FAILED)
         if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):
             raise
-        said = "a process that reads logs was ended, perhaps as memory ran out"
-        fail("train", f"{said}; --resume goes on (--data.workers 0 needs none)", SOME_FAILED)
+        fail("train", "a process that reads logs was ended (memory?): --resume", SOME_FAILED)
     except (ScanError, ValueError, OSError, FloatingPointError) as error:
         said = one_line(error)
         if "DataLoader worker" in said:  # it puts its traceback before the message

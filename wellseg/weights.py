@@ -54,8 +54,7 @@ def read_header(path: Path) -> dict[str, Any]:
         ModelConfig(**header["model"])
         at_least(0, window_rows=header.get("window_rows"))
     except (TypeError, ValueError, KeyError) as error:
-        fault = f"damaged, or of another version of wellseg ({error})"
-        raise ValueError(f"{path}: the header of these weights is {fault}") from None
+        raise ValueError(f"{path}: damaged, or of another version of wellseg ({error})") from None
     if (known := header.get("format")) != FORMAT:
         raise ValueError(f"{path}: weights of format {known}; this wellseg reads format {FORMAT}")
     return header
@@ -70,12 +69,14 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
 
     from wellseg.net.resunet import ResUNet
 
-    header = read_header(path := weights_path(name_or_path))
+    path = weights_path(name_or_path)
+    header = read_header(path)
     try:
         net = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = "tensors do not fit the network of their header: " * isinstance(error, RuntimeError)
+        is_unfit = isinstance(error, RuntimeError)
+        fault = "tensors do not fit the network of their header: " if is_unfit else ""
         raise ValueError(f"{path}: {fault}{str(error).splitlines()[0]}") from None
     if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
         raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")
