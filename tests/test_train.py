@@ -213,9 +213,7 @@ def test_a_damaged_checkpoint_is_told_in_words_of_ours(tmp_path, text):
         path.write_bytes(path.read_bytes().replace(text, (damage + text)[: len(text)]))
         with pytest.raises(ValueError, match=re.escape(f"{path} is damaged: ")) as told:
             read_checkpoint(path)
-        assert str(told.value).endswith(
-            "put another checkpoint in its place, or take another --out"
-        )
+        assert str(told.value).endswith("take another one, or another --out")
 
 
 @pytest.mark.parametrize("name", ["last", "best"])

@@ -1,11 +1,9 @@
 """What lies in a data-set folder: pairs of scan and mask, and which split each belongs to.
 
-    ROOT/images/NAME.tif      the scans; also .tiff, .png, .jpg, .bmp or .jp2, in any case
-    ROOT/masks/NAME.tif       their masks, same rows and columns; also .tiff or .png
-    ROOT/labels/NAME.json     optional: the curves' centrelines, see `masks.read_label`
-    ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone
-
-Only names are looked at here; nothing is decoded, so listing a large folder takes no time."""
+ROOT/images/NAME.tif      the scans; also .tiff, .png, .jpg, .bmp or .jp2, in any case
+ROOT/masks/NAME.tif       their masks, same rows and columns; also .tiff or .png
+ROOT/labels/NAME.json     optional: the curves' centrelines, see `masks.read_label`
+ROOT/split.csv            optional: name[,split][,well][,kind], further columns are left alone"""
 
 import csv
 import hashlib
@@ -44,9 +42,9 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
     labels = {normalize("NFC", path.stem): path for path in (root / "labels").glob("*.json")}
     if twice := sorted({*found} - {*images.values()}):
         raise ValueError(f"{twice[0]}: another image has this name: keep one")
-    every = {normalize("NFC", it.stem): it for it in (root / "images").iterdir()} | images
-    if odd := [it for it in map(every.get, sorted(masks)) if it and it.suffix.lower() in NOT_READ]:
-        raise ValueError(f"{odd[0]}: convert it to TIFF")
+    for path in sorted((root / "images").iterdir()):
+        if path.suffix.lower() in NOT_READ and normalize("NFC", path.stem) in masks.keys() - images:
+            raise ValueError(f"{path}: convert it to TIFF")
     if missing := [name for name in images if name not in masks]:
         said = f"no such mask, nor .png, as for {len(missing)} of {len(images)} images"
         raise ValueError(f"{root / 'masks' / missing[0]}.tif: {said}; draw it, or leave these out")
@@ -59,10 +57,11 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
         row, well, label = rows[name], wells[name], labels.get(name)
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
-        # Guessed wells are not held against a split that somebody wrote down.
-        if row.get("well") and (other := first_of.setdefault(well, logs[-1])).split != side:
-            said = f"{other.split} ({other.name}) and {side} ({name}); put all its logs into one"
-            raise ValueError(f"{table}: well {well} is in two splits, {said}")
+        if row.get("well"):  # guessed ones do not count against a split that somebody wrote down
+            other = first_of.setdefault(well, logs[-1])
+            if other.split != side:
+                both = f"{other.split} ({other.name}) and {side} ({name})"
+                raise ValueError(f"{table}: well {well} is in two splits, {both}; choose one")
     return [log for log in logs if split in ("all", log.split)]
 
 
@@ -83,7 +82,7 @@ def list_masks(folder: str | Path) -> dict[str, Path]:
     which predict writes, NAME.tif, .tiff and .png. Raises ValueError: no such folder."""
     found = _list_files(Path(folder), MASK_SUFFIXES)
     found.sort(key=lambda path: MASK_SUFFIXES.index(path.suffix.lower()), reverse=True)
-    masks = {normalize("NFC", path.stem): path for path in found}
+    masks = {normalize("NFC", path.stem): path for path in found}  # of one name the last stays
     return masks | {it.removesuffix(".mask"): masks[it] for it in masks if it.endswith(".mask")}
 
 
@@ -109,15 +108,19 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     rows: dict[str, dict[str, str]] = {}
     for number, line in lines:
         row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
-        needed = ["name", *["split"] * bool({*row.values()} & {*SPLITS})]  # it may be called "set"
-        if lacks := [column for column in needed if column not in row]:
-            raise ValueError(f"{path}: no column {lacks[0]}: it has {', '.join(row)}")
-        name, split = row["name"], row.get("split", SPLITS[0])
-        faults = [f"{name} has the split {split!r}, not train, val, test"] * (split not in SPLITS)
-        not_there = f"no images/{name}.tif (names have no ending); take the line out"
-        faults += [not_there] * (name not in images) + [f"{name} again"] * (name in rows)
-        if faults:
-            raise ValueError(f"{path}, line {number}: {faults[0]}")
+        has_splits = not {*row.values()}.isdisjoint(SPLITS)  # in a column that may be called "set"
+        for column in ("name", "split") if has_splits else ("name",):
+            if column not in row:
+                raise ValueError(f"{path}: no column {column}: it has {', '.join(row)}")
+        name, split, fault = row["name"], row.get("split", SPLITS[0]), ""
+        if split not in SPLITS:
+            fault = f"{name} has the split {split!r}, not train, val, test"
+        elif name not in images:
+            fault = f"no images/{name}.tif (names have no ending); take the line out"
+        elif name in rows:
+            fault = f"{name} again"
+        if fault:
+            raise ValueError(f"{path}, line {number}: {fault}")
         rows[name] = row
     if missing := images.keys() - rows.keys():
         raise ValueError(f"{path}: images/{images[min(missing)].name} is not listed; add a line")

@@ -151,18 +151,20 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
         if empty := [name for name in empty if name not in unscored]:
             warnings.append(f"no curve (255) in the masks of {listed(empty)}: all is background")
     if len(val) < FEW_LOGS and keep == "best":
-        more = "call more of them val in split.csv" if options.root else "--data.val_count"
-        said = f"give more ({more}), or take the last step (--keep last)"
-        warnings.append(f"the best step is chosen by {len(val)} validation log(s) alone: {said}")
+        do = "call more of them val in split.csv" if options.root else "raise --data.val_count"
+        said = f"the best step is chosen by {len(val)} validation log(s) alone"
+        warnings.append(f"{said}: {do}, or --keep last")
     return train, val, warnings
 
 
 def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
     """Loaders of one log at a time: to train, and to validate. Raises ValueError: one has none."""
     how: dict[str, Any] = {}
-    many = 8 if train.options.crop_rows else 2  # whole logs take much memory
-    usual = min(many, torch.get_num_threads()) if trainer.strategy.root_device.type == "cuda" else 1
-    if workers := usual if train.options.workers is None else train.options.workers:
+    workers = 1 if train.options.workers is None else train.options.workers
+    if train.options.workers is None and trainer.strategy.root_device.type == "cuda":
+        most = 8 if train.options.crop_rows else 2  # whole logs take much memory
+        workers = min(most, torch.get_num_threads())
+    if workers:
         how = {"multiprocessing_context": WorkerContext(), "persistent_workers": True}
         how |= {"num_workers": workers, "worker_init_fn": _begin_worker}
         atexit.register(_end_workers)
@@ -171,7 +173,8 @@ def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoa
     # In this process: reading a log takes a tenth of the time that evaluating it does.
     loaders += [DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
     for part, loader in zip(("train", "val"), loaders, strict=True):
-        share = getattr(trainer, flag := f"limit_{part}_batches")  # or a number, which is no float
+        flag = f"limit_{part}_batches"
+        share = getattr(trainer, flag)  # or a number, which is no float
         if not share or (isinstance(share, float) and share * len(loader) < 1):
             raise ValueError(f"--trainer.{flag} {share} of {len(loader)} logs is none: give more")
     return loaders

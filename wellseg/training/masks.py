@@ -91,8 +91,8 @@ def check_size(mask: Path, image: Path) -> None:
         if size != expected:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
         if one.orientation not in (1, other.orientation):  # masks by predict have no such tag
-            said = f"{mask} is stored turned (orientation {one.orientation}), {image} not alike"
-            raise ValueError(f"{said}: save both upright")
+            turned = f"stored turned (orientation {one.orientation})"
+            raise ValueError(f"{mask} is {turned}, and {image} is not: save both upright")
 
 
 def check_masks(logs: Sequence[LogFiles]) -> dict[str, tuple[int, int]]:
@@ -107,7 +107,8 @@ def check_masks(logs: Sequence[LogFiles]) -> dict[str, tuple[int, int]]:
 
 def listed(names: Sequence[str]) -> str:
     """At most `NAMED` of them, and how many more there are."""
-    return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return "; ".join(names[:NAMED]) + more
 
 
 def _look(log: LogFiles) -> tuple[int, int]:

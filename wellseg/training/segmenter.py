@@ -67,9 +67,10 @@ class Segmenter(LightningModule):
         # Lightning counts logs: those of a step that was stopped are not done, and are taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
-        unfinished = progress["total"]["completed"] - logs
-        for part in ("total", "current") if progress["total"]["ready"] > logs else ():
-            progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - unfinished)
+        undone = progress["total"]["completed"] - logs
+        if progress["total"]["ready"] > logs:
+            for part in ("total", "current"):
+                progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - undone)
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
             group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
@@ -93,8 +94,7 @@ class Segmenter(LightningModule):
         logits = torch.cat(parts, 2) if pieces > 1 else parts[0]
         if not torch.isfinite(loss := curve_loss(logits, sample.truth)):
             said = f"the loss is {loss.item()} at step {self.global_step}, log {sample.name!r}"
-            do = "lower --optim.lr, or look at that log; --resume goes on from the last checkpoint"
-            raise FloatingPointError(f"{said}; {do}")
+            raise FloatingPointError(f"{said}; lower --optim.lr, or look at that log; --resume")
         self.log(f"{stage}/loss", loss, batch_size=1, sync_dist=stage == "val")
         return loss, logits
 

@@ -108,7 +108,8 @@ def make_trainer(config: TrainConfig) -> Trainer:
         saver(filename="best", monitor="val/dice", mode="max"),
         saver(filename="last", monitor=None, save_on_exception=True),
     ]
-    callbacks += [StepProgress()] * bool(config.trainer.get("enable_progress_bar", True))
+    if config.trainer.get("enable_progress_bar", True):
+        callbacks.append(StepProgress())
     loggers: list[Logger] = [MetricsFile(config.out, "", "", flush_logs_every_n_steps=10)]
     if config.trainer.get("logger", True):
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
@@ -146,9 +147,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         state["hyper_parameters"]["model"], state["global_step"]  # what is asked of it: LookupError
         return state
     except Exception as error:  # of many kinds; some of PyTorch's advise to execute the file's code
-        said = "put another checkpoint in its place, or take another --out"
-        said += f" ({one_line(error)})" * isinstance(error, OSError)
-        raise ValueError(f"{path} is damaged: {said}") from None
+        why = f" ({one_line(error)})" if isinstance(error, OSError) else ""
+        raise ValueError(f"{path} is damaged: take another one, or another --out{why}") from None
 
 
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
@@ -170,10 +170,11 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
             write_csv(rest, sorted(set[str]().union(*left)), left)
             print(f"metrics.csv is open in another program: its last rows are in {rest}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
+        # The scores after a step stand with the step before; those of the start first, with step 0.
         rows = read_metrics(config.out / "metrics.csv", max(1, step))
-        at = [row.get("val/f1_at_3px") for row in rows if int(row["step"]) == max(0, step - 1)]
-        if found := [f1 for f1 in at if f1]:  # step 0 has that of the start, too, before its own
-            header["scores"] = {"validation": {F1: float(found[-1 if step else 0])}}
+        at_step = [row for row in rows if int(row["step"]) == max(0, step - 1)]
+        if scored := [row["val/f1_at_3px"] for row in at_step if row.get("val/f1_at_3px")]:
+            header["scores"] = {"validation": {F1: float(scored[-1] if step else scored[0])}}
         save_weights(path, segmenter.net, header | {"window_rows": segmenter.net.window_rows})
     return path, step
 
