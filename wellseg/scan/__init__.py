@@ -7,7 +7,6 @@ API_NUMBER = r"(?<!\d)(\d{2}[-_]\d{3}[-_]\d{5}(?:[-_]\d{2}(?!\d)){0,2}|\d{10}(?:
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
-"""Files that may show a log, and that wellseg does not read."""
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """Endings of the files and folders that predict writes for a scan."""

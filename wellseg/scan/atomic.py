@@ -119,8 +119,9 @@ def refuse_open(*paths: AnyPath) -> None:
     """Raises OSError for the first of the results that could not be written in the end: Windows
     does not even give a file its own name while another program has it open, and by default takes
     paths of 259 characters at most: our hidden names, and a view's pictures, need 42 of them."""
-    for path in paths if WINDOWS else ():
+    paths = paths if WINDOWS else ()
+    for path in paths:
         if len(os.path.abspath(path)) > 259 - 42 and not _takes_long_paths():
             raise OSError(f"{path}: too long for Windows: name a shorter folder (--out)")
-    for path in filter(os.path.isfile, paths if WINDOWS else ()):
+    for path in filter(os.path.isfile, paths):
         replace_whole(Path(path), Path(path))

@@ -58,7 +58,8 @@ def is_foreign(path: AnyPath) -> bool:
     """Whether a file is there that wellseg has not written: perhaps the log's LAS."""
     fs, place = filesystem(os.fspath(path))
     with suppress(OSError), fs.open(place, "rb") as file:
-        return (begin := file.read(1 << 16)) != b"" and not any(mark in begin for mark in OURS)
+        begin = file.read(1 << 16)
+        return bool(begin) and not any(mark in begin for mark in OURS)
     return False
 
 
@@ -66,7 +67,7 @@ def made_before(stem: str) -> list[str]:
     """Options by which results were made that are there, and are wellseg's."""
     firsts = {flag: ends[:2] for flag, ends in MADE_OF_MASK.items()} | {"view": (".html",)}
     there = {flag: filter(exists, (stem + end for end in ends)) for flag, ends in firsts.items()}
-    return [flag for flag, paths in there.items() if not all(map(is_foreign, paths))]
+    return [flag for flag, paths in there.items() if any(not is_foreign(path) for path in paths)]
 
 
 def refuse_foreign(*paths: AnyPath) -> None:
@@ -205,8 +206,9 @@ def read_report(place: str) -> dict[str, Any]:
     with suppress(ValueError, RecursionError, AttributeError):  # or not a dictionary
         report = json.loads(text)
         if (known := report.get("format", FORMAT)) != FORMAT:
-            do = "update wellseg, or name another folder (--out)"
-            raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: {do}")
+            raise OSError(
+                f"{place} is of format {known}, this wellseg has {FORMAT}: update wellseg"
+            )
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
             return dict(report)
     return {}
@@ -222,7 +224,8 @@ def settled_report(place: str) -> dict[str, Any]:
     if (there := digests(stem, written)) == written:
         return dict(new)
     ours = {end: it for end, it in new["sha256"].items() if str(it)[-DIGITS:] in there.values()}
-    report |= {"sha256": known | ours} if (known := report.get("sha256")) else {}
+    if known := report.get("sha256"):
+        report["sha256"] = known | ours
     return report | {key: it for key, it in new.items() if key == "weights_sha256"}
 
 
@@ -308,7 +311,8 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
     parent = Path(scratch or gettempdir())
     for left in parent.glob(f"{SCRATCH}*"):  # a day ago by a process that was killed
         with suppress(OSError):
-            rmtree(left) if time.time() - left.stat().st_mtime > 86400 else None
+            if time.time() - left.stat().st_mtime > 86400:
+                rmtree(left)
     with TemporaryDirectory(prefix=SCRATCH, dir=parent) as name:
         results, here = Path(name, "results"), task
         if is_url(task.scan):

@@ -88,10 +88,8 @@ def _named(path: Path, what: str) -> Iterator[None]:
 
 class Scan(TiffPage, AbstractContextManager["Scan"]):
     """An open scan: a TIFF, BigTIFF, PNG, JPEG, JPEG 2000 or BMP, whatever its name says.
-
     Keeps the file and the last decoded band (a strip, or a row of tiles) in memory: reading from
     top to bottom decodes each band once. Not for use from several threads at once.
-
     page, pages: which page this is, from 0, and how many there are. rows, columns: as stored.
     orientation: the TIFF tag (1 upright, 3 turned by 180 degrees, ...). Rows are never rotated: a
     mask is laid out as the file is. resolution: the TIFF tags, for `MaskWriter`; None without them.
@@ -162,9 +160,9 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
-        colours = (3,) * (self._in_colour and self.kind == "colour")
-        rows = np.empty((stop - start, self.columns, *colours), np.uint8)
-        row = start
+        in_colour = self._in_colour and self.kind == "colour"
+        shape = stop - start, self.columns
+        rows, row = np.empty((*shape, 3) if in_colour else shape, np.uint8), start
         while row < stop:
             with _named(self.path, f"damaged at row {row}"):
                 if self._band is None or not self._band.first <= row < self._band.stop:
@@ -178,7 +176,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
                 # Colours are inverted, not their gray: green on black is magenta on white.
                 shown = self._whiten(255 - shown if self._invert else shown)
                 self._light += sum(cv2.sumElems(shown)) - MOSTLY_BLACK * shown.size
-                rows[row - start :][: len(samples)] = shown if colours else to_gray(shown)
+                rows[row - start :][: len(samples)] = shown if in_colour else to_gray(shown)
                 row += len(samples)
         self.mostly_black = self._light < 0
         return rows

@@ -90,7 +90,8 @@ class TiffPage:
         coloured = CHANNELS[self._photometric] > 1
         table: Gray | None = None
         if self._photometric == PALETTE:
-            if self._bits > 8 or (palette := np.asarray(page.colormap)).shape != (3, 2**self._bits):
+            palette = np.asarray(page.colormap)  # missing: of no size
+            if self._bits > 8 or palette.shape != (3, 2**self._bits):
                 raise ScanError("its palette is missing or of the wrong size: it is damaged")
             coloured = bool(np.ptp(palette, axis=0).any())
             # Some writers store 8-bit entries where 16-bit ones belong (so libtiff's readers).
@@ -120,8 +121,7 @@ class TiffPage:
             counts = [min(starts.step, starts.stop - start) for start in starts] * self._planes
         if not possible or row_bytes * self._segment_rows > MAX_BAND_BYTES:
             said = f"claims {self.rows:,} x {self.columns:,} pixels of {self._samples} samples"
-            place = f"a file of {file_bytes:,} bytes, or for one of its strips or tiles"
-            raise ScanError(f"{said}: too many for {place}; rewrite it with tiffcp -r 256")
+            raise ScanError(f"{said}: too many for its bytes, or one strip; try tiffcp -r 256")
         return list(zip(offsets, counts, strict=False))
 
     def _decode_band(self, row: int) -> Band:
@@ -236,9 +236,9 @@ def decode_fax(data: bytes, rows: int, tags: dict[int, int]) -> tuple[NDArray[np
         # the rest is blank; but zeros that damage left look the same. Without its three bytes (two
         # ends of line, each eleven zeros and a one), what changes?
         stripped = data.rstrip(b"\0")
-        last_bits = int.from_bytes(stripped[-3:])
-        ends_with_mark = last_bits // (last_bits & -last_bits or 1) % 2**12 == 1
-        if ends_with_mark and _decode(stripped[:-3], possible, tags)[1:] != (good, True):
+        last_bits = f"{int.from_bytes(stripped[-3:]):024b}".rstrip("0")
+        is_mark = last_bits.endswith("000000000001")
+        if is_mark and _decode(stripped[:-3], possible, tags)[1:] != (good, True):
             good = possible
     return pixels[:good], "" if good == rows else "the fax data are damaged or end early"
 
