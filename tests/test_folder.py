@@ -577,7 +577,7 @@ def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
     monkeypatch.setattr(engines, "cpu_count", lambda: 16)
     config = PredictConfig([str(folder)], memory="1GB", device="cpu")
     shared, jobs = engines.share_out(Settings(config, {}), 3, Screen([], 0))
-    said = "1 at a time on 16 cores, as --memory is 1GB: --memory 3GB would allow 3"
+    said = "1 at a time on 16 cores: --memory 3GB allows 3"
     assert jobs == 1 and shared.config.memory < 1e9 and said in capsys.readouterr().err
 
 

@@ -212,8 +212,7 @@ def share_out(settings: Settings, scans: int, screen: Screen) -> tuple[Settings,
     if not config.jobs:
         wanted = min(jobs, 1 if pick_device(config.device).type == "cuda" else max(1, cores // 2))
         if (jobs := min(wanted, max(1, memory_bytes // LEAST_JOB_BYTES))) < wanted:
-            more = f"--memory {wanted}GB would allow {wanted}"
-            screen.say(f"{jobs} at a time on {cores} cores, as --memory is {config.memory}: {more}")
+            screen.say(f"{jobs} at a time on {cores} cores: --memory {wanted}GB allows {wanted}")
     threads = config.threads or (max(1, cores // jobs) if jobs > 1 else None)
     each_bytes = max(1, (memory_bytes - PARENT_BYTES) // jobs)
     return settings._replace(config=replace(config, memory=each_bytes, threads=threads)), jobs
@@ -256,7 +255,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
         mask = ray.remote(num_cpus=threads, memory=memory_bytes, max_retries=0)(_mask)
         each = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(threads <= n.get("CPU", 0) and memory_bytes <= n["memory"] for n in each):
-            needs = f"{threads} cores (--threads) and {settings.config.memory} (--memory)"
+            needs = f"--threads {threads} and --memory {settings.config.memory}"
             screen.say(f"no machine of the cluster has {needs}: waiting for one")
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)

@@ -83,7 +83,8 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
             stem = join(out, task.name) if out else task.scan
             task = task._replace(stem=stem.removesuffix(Path(task.name).suffix))
             tasks.setdefault(files.absolute(task.scan), task)
-    folder = out if folders and out else folders[0] if len(folders) == len(places) == 1 else None
+    only_folder = folders[0] if len(folders) == len(places) == 1 else None
+    folder = out if folders and out else only_folder
     if folder and not is_url(folder):
         files.refuse_foreign(join(folder, "summary.csv"), join(folder, "index.html"))
     return _tell_apart(tasks.values(), join(folder, "index") if folder else ""), folder, not_read
@@ -141,12 +142,14 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
         own = read_report(f"{task.stem}.p{page}{REPORT}")
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
-    config = settings.config
-    several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of a scan NAME.1
-    las = ".1.las" if several else ".las"
     ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
-    ends += [".probability.tif"] * config.probability + [".html", ".view"] * config.view
-    ends += [".curves.csv", las] * (config.curves and not report.get("curves_left_out"))
+    if settings.config.probability:
+        ends.append(".probability.tif")
+    if settings.config.view:
+        ends += [".html", ".view"]
+    if settings.config.curves and not report.get("curves_left_out"):
+        several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of NAME.1
+        ends += [".curves.csv", ".1.las" if several else ".las"]
     whole = all(has(task.stem + end) for end in ends)
     whole = whole and (is_url(task.stem) or os.path.getsize(task.stem + MASK) > 0)  # by a crash
     return outcome_of(report) if whole and not report.get("failed_pages") else None
@@ -168,9 +171,10 @@ def other_scan(task: Task, report: Mapping[str, Any]) -> str:
 def outcome_of(report: dict[str, Any]) -> Outcome:
     failed = report.get("failed_pages", [])
     pages = [f"page {page} in .p{page}{MASK}" for page in report.get("further_pages", [])]
-    lists = failed, pages, report.get("left_out_pages", [])
-    few = [it if len(it) < 5 else [*it[:2], f"{len(it) - 3:,} more", it[-1]] for it in lists]
-    reason = "; ".join(str(it) for part in [*few, report.get("notes", [])] for it in part)
+    said = list[Any]()
+    for each in (failed, pages, report.get("left_out_pages", [])):
+        said += each if len(each) < 5 else [*each[:2], f"{len(each) - 3:,} more", each[-1]]
+    reason = "; ".join(map(str, [*said, *report.get("notes", [])]))
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 

@@ -26,7 +26,6 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
 Say = Callable[[str], None]  # is called with what the user should know at once
-
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX, AT = 12, 36, (2, 25)  # between folds; above each, and where its row stands
@@ -64,8 +63,7 @@ def mask_scan(
         how = {name: getattr(config, name) for name in asked}
         evaluation = RowEvaluation(net, *size, colour=scan.kind == "colour", **how)
         if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
-            folder = evaluation.store.scratch
-            say(f"{task.scan}: {spill_gb:.1f} GB go to temporary files in {folder} meanwhile")
+            say(f"{task.scan}: {spill_gb:.1f} GB go to files in {evaluation.store.scratch} for now")
         for picture, logits in opened.enter_context(closing(scan_bands(evaluation, scan, done))):
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
