@@ -132,7 +132,6 @@ class CurveFollower:
 
 def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:
     """Join the pieces of curves that have long gaps; returns curves by first row, then column.
-
     Lettering may hide a curve, and of several curves on one line a colour scan shows the uppermost
     alone. Rows of such a long gap have no values. But a piece below it, in the same ink and near
     by, is the same curve, unless another fits better. The place is uncertain.

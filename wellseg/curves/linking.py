@@ -220,8 +220,7 @@ def _angle(one: Places, other: Places) -> Floats:
 
 
 def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, Any]:
-    """Numbers of the knots at both ends of each strand: ends that short chains connect have one.
-    And the short chains of each knot."""
+    """Of each strand its upper and lower knot (ends that short chains join); each knot's chains."""
     place = {chain: number for number, chain in enumerate(chains)}
     loose = [chain for chain in chains if not is_strand(chain)]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]

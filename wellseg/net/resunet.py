@@ -28,10 +28,8 @@ def to_ink(gray: Tensor) -> Tensor:
 
 class ResUNet(nn.Module):
     """Input of ``to_ink`` (N, 1 or ``channels``, H, W) -> logits (N, 1, H, W); any H and W.
-
     An encoder and a decoder of residual blocks (He et al. 2016, Ronneberger et al. 2015) with skips
     that are *added*: conv(cat(a, b)) = conv_a(a) + conv_b(b): a sum is half the work and no copy.
-
     The options are those of ``ModelConfig``; separable: arXiv 1704.04861. colour: a second network,
     ``of_colour``, for 3 channels: to tell printed colours apart is another task than to tell worn
     black from black, and one network does both less well. channels: of the input."""

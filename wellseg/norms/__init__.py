@@ -4,8 +4,7 @@ A norm is a file in this folder that registers a word for a subclass of ``Norm``
 ``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
 say in another. Training, prediction by rows and tests/test_norms*.py then find it by its word.
 What else it does to a pixel, as FRN's threshold, stands behind it: nn.Sequential(norm, rest).
-Running statistics are buffers, updated where ``observes`` is true; ``reads_image`` is then a
-property, ``self.training``: see batch.py.
+Running statistics are buffers, updated where ``observes`` is true: see batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))"""
 
@@ -174,8 +173,7 @@ def register(word: str) -> Callable[[Maker], Maker]:
 def make_norm(word: str, channels: int, *, momentum: float = 0.01) -> nn.Module:
     """The norm of that word for maps of that many channels. Raises ValueError for unknown words."""
     if word not in NORMS:
-        known = f"{', '.join(NORMS)}, or add a file to {__path__[0]}"
-        raise ValueError(f"unknown norm {word!r}: choose one of {known}")
+        raise ValueError(f"unknown norm {word!r}: choose one of {', '.join(NORMS)}")
     return NORMS[word](channels, momentum)
 
 

@@ -36,9 +36,7 @@ class BatchNorm(Norm):
     def observe(self, mean: Tensor, var: Tensor, pixels: int) -> None:
         """Take a batch into the running statistics, its variance made unbiased as in PyTorch."""
         if pixels == 1:
-            said = "BatchNorm in training needs more than one value per channel and got one pixel"
-            do = "use a larger image, fewer stages (--model.widths) or --model.norm group"
-            raise ValueError(f"{said}: {do}")
+            raise ValueError("more than one value per channel is needed: use --model.norm group")
         if not self.observes:
             return
         observed = torch.stack([mean, var * pixels / (pixels - 1)]).to(self.running_mean.dtype)

@@ -168,9 +168,6 @@ def _memory(x: Tensor) -> tuple[Any, ...]:
     return x.untyped_storage()._cdata, x.storage_offset(), x.shape, x.stride()
 
 
-# --- The rules. Each has the signature of the operation it stands for, with Steps for maps. -------
-
-
 def _convolution(x: Step, weight: Tensor, bias: Tensor | None, *options: Any) -> Rule:
     stride, padding, dilation, transposed, output_padding, groups = options
     # A transposed one gives a few rows too many, which are cut off again.
@@ -250,4 +247,4 @@ RULES: dict[Any, Callable[..., Rule]]
 RULES = {aten.convolution: _convolution, aten.max_pool2d_with_indices: _max_pool, aten.cat: _cat}
 RULES |= {aten.pixel_shuffle: _pixel_shuffle, aten.upsample_nearest2d: _upsample_nearest}
 RULES |= {aten.pixel_unshuffle: _pixel_unshuffle, aten.constant_pad_nd: _pad, aten.slice: _slice}
-"""Beside these, all operations that PyTorch tags as pointwise have a rule, `_pointwise`."""
+"""Each takes what its operation takes, a Step for a map. `_pointwise`: for what PyTorch tags so."""

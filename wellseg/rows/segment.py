@@ -20,10 +20,8 @@ from wellseg.scan.reader import Scan, look_for_colour, open_scan
 
 def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArray[np.float32]:
     """Probability that each pixel is curve: float32 (rows, columns) in [0, 1].
-
     The same as ``wellseg predict`` computes, for a scan of any height. With ``window_rows=0`` it is
     also what ``model(ink)`` on the whole scan would give, without its activations in memory.
-
     model: from ``wellseg.load_model``, or any network whose operations ``wellseg.rows`` knows.
     scan: a file, or uint8: gray (rows, columns), 0 ink to 255 paper, or RGB (rows, columns, 3).
     options: precision, device, memory, window_rows and scratch of ``RowEvaluation``.
@@ -33,8 +31,8 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
-            what = f"uint8, gray or RGB, 0 ink and 255 paper, not {scan.dtype} {scan.shape}"
-            raise ValueError(f"a scan is {what}")
+            was = f"{scan.dtype} {scan.shape}"
+            raise ValueError(f"a scan is uint8, gray or RGB, 0 ink and 255 paper, not {was}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
         kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)  # as of a file
         pixels = whiten(pixels) if kind == "colour" else to_gray(whiten(pixels))

@@ -61,11 +61,9 @@ class Label(NamedTuple):
 
 def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None = None) -> Scores:
     """Score the mask of one log.
-
     The log is cut to the bounding box of its scored pixels; what is predicted outside does not
     exist. Inside the box, a pixel with truth 128 is never counted, but a predicted stroke is
     thinned as a whole where it crosses such pixels: a cut there would make ends that nobody drew.
-
     prediction: bool (rows, columns). truth: uint8 (rows, columns), 255 curve, 0 background, 128 not
     scored. label: the truth's centrelines where they are known; else the truth is thinned, which
     loses one of two strokes that run merged, and the tips of spikes: recall then moves by up to
@@ -78,7 +76,8 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     box = np.s_[top : top + height, left : left + width]
     predicted, scored, true = prediction[box], truth[box] != 128, truth[box] == 255
     skeleton, true_skeleton = skeletonize(predicted) & scored, skeletonize(true)
-    centre = true_skeleton if (known := label and label.centreline) is None else known[box] & scored
+    known = label.centreline if label else None
+    centre = true_skeleton if known is None else known[box] & scored
     near_true, near = widen(true), widen(predicted)
     false, missed = skeleton & ~near_true, centre & ~near
     count, rows = np.count_nonzero, np.count_nonzero(scored.any(axis=1))

@@ -92,7 +92,7 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
     """Markdown: each norm and mode at its rate: scores, and how it differs from the last norm.
     Says where the rate is the lowest or the highest tried: a better one may lie beyond."""
     rates = choose_rates(rows)
-    words = {way: way[0] + ", own statistics" * (way[1] == "own") for way in rates}
+    words = {way: f"{way[0]}, own statistics" if way[1] == "own" else way[0] for way in rates}
     scores: dict[Any, dict[Any, float]] = defaultdict(dict)
     for row in rows:
         way = row["norm"], row["mode"]
