@@ -101,7 +101,6 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
 def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.float64]:
     """float64 (rows, 6): row, column, left, right, confidence and flags, as in the CSV; a row
     without ink is bridged. sure: the probability, which tells curves from grid.
-
     The way of least cost through the points (`skimage.graph`); how near it comes to labels stands
     in benchmarks/arms.md. Raises ValueError: two points are too far apart."""
     aside = max(5, round(ASIDE_INCHES * scan.likely_dpi))
@@ -148,7 +147,6 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     """What writes rows of a scan, their mask and their curves in the form of data/README.md, all
     files or none: call it with the CSV that has the curves. given: a file that lies beside the
     mask. Raises ValueError: a file is missing, there already, or a split.csv that is none.
-
     A pixel of the mask is curve within 3 px of a curve's span; others, of text and of curves that
     were removed, are not, and 128 stays. Where a span has no such pixel, in strokes that were drawn
     and bridged gaps, it is curve itself, and a pixel around it."""

@@ -40,8 +40,7 @@ def curves_of_table(
     made = CurveFiles(stem, str(report.get("scan", stem.name)), config.size, config, given)
     stays = by_hand and stem.parent == given.parent and not (edits or drawn)
     if stays and new_tracks:
-        do = "change track_left and track_right there, or give an --edit, too"
-        raise ValueError(f"--tracks: {given} was corrected and stays as it is: {do}")
+        raise ValueError(f"--tracks: {given} was corrected and stays as it is: change it there")
     with suppress(ValueError, TypeError, AttributeError):  # the report was edited by hand
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
         if not new_tracks and len(borders):
@@ -80,7 +79,8 @@ def curves_of_table(
         if (edits or drawn) and stem.parent == given.parent:
             aside = Path(f"{given}.{time.time_ns()}.bak" if by_hand else f"{given}.before")
             write_file(aside, given.read_bytes())
-            made.notes += [f"{given} as you had it is {aside.name}"] * by_hand
+            if by_hand:
+                made.notes.append(f"{given} as you had it is {aside.name}")
         made.write(found, with_table=not stays)
 
     return made, write
@@ -238,12 +238,14 @@ def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(track[track > 0], return_counts=True)
     if len(tracks):
-        own = track == (most := tracks[counts.argmax()])
+        most = tracks[counts.argmax()]
+        own = track == most
         low, high = (np.interp(row, row[own], side[own]) for side in (left, right))
         here = ~own & ((low <= at) & (at <= high) | (track == 0))
         track[here], left[here], right[here] = most, low[here], high[here]
         flags[here] -= flags[here] // WRAPPED % 2 * WRAPPED
-    if len(tracks := np.unique(track[track > 0])) > 1:
+    tracks = np.unique(track[track > 0])
+    if len(tracks) > 1:
         said = " and ".join(f"{number:g}" for number in tracks)
         notes.append(f"{name} lies in tracks {said}: it has its values by the borders of each")
     return table

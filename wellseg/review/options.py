@@ -37,7 +37,8 @@ def parse_edits(given: Sequence[str]) -> tuple[list[Edit], list[Stroke]]:
         if match := re.fullmatch(DRAWN, word.strip(), re.ASCII):
             points = [point.split("@") for point in match[2][1:].split(":")]
             strokes.append(Stroke(match[1], [(int(row), int(column)) for row, column in points]))
-            if sorted(rows := [row for row, _ in strokes[-1].points]) not in (rows, rows[::-1]):
+            rows = [row for row, _ in strokes[-1].points]
+            if sorted(rows) not in (rows, rows[::-1]):
                 raise ValueError(f"--edit {word!r}: its rows rise, or fall, from point to point")
             continue
         match = re.fullmatch(EDIT, word.strip(), re.ASCII)
@@ -119,8 +120,7 @@ class CurvesConfig(CurveOptions):
             if self.threshold is not None and not 0 < self.threshold < 1:
                 raise ValueError(f"--threshold lies between 0 and 1, not {self.threshold}")
         except (TypeError, AttributeError) as error:  # the report was edited by hand
-            said = f"{stem}{REPORT}: its options are wrong: {error}"
-            raise ValueError(f"{said}; give them again") from None
+            raise ValueError(f"{stem}{REPORT}: give its options again: {error}") from None
 
     def _scales_of_both(self) -> list[str]:
         """Words of --scale that the report has of these curves, by their new names, and those given

@@ -206,9 +206,7 @@ def read_report(place: str) -> dict[str, Any]:
     with suppress(ValueError, RecursionError, AttributeError):  # or not a dictionary
         report = json.loads(text)
         if (known := report.get("format", FORMAT)) != FORMAT:
-            raise OSError(
-                f"{place} is of format {known}, this wellseg has {FORMAT}: update wellseg"
-            )
+            raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: update it")
         if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
             return dict(report)
     return {}
