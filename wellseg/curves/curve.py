@@ -12,21 +12,21 @@ LEAST_INCHES, ASKEW = 0.25, 0.25  # shortest curve: its rows, and this share of 
 COARSE_DPI = 150  # in coarser renders that, and a tenth of an inch, are as many pixels as at 150
 BLOCK_ROWS = 512
 # Gaps between two pieces of one curve, in tenths of an inch.
-LONGEST = 30.0  # of pieces that lie near; also the longest stretch off the scale
-STILL_BRIDGED = 3.0  # longer ones have no values
+LONGEST = 30.0  # a gap between near pieces is shorter; so is a stretch off the scale
+STILL_BRIDGED = 3.0  # a longer gap has no values
 SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
-DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, across; what costs more is two curves
-# Pieces of one track that are far apart are one curve if looks and tenths aside (up to ten) cost
-# less than ALIKE, and at most BLANK tenths between them show no curve. The NEXT are looked at.
+DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, of one across; over MOST: two curves
+# Far pieces of one track are one curve if their looks, and ASIDE_TOO for a tenth aside (ten count),
+# cost less than ALIKE, and no curve is seen in at most BLANK tenths between; the NEXT are tried.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
-LONE, OTHERS = 12.0, 1.1  # LONE instead if all of their ink have less than OTHERS x their rows
-UNDER_PX, UNDER = 3.5, 0.4  # a piece is under others if so near in this share of bridged rows
-STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # inked to bridged rows, twice; confidence: `_style`
+LONE, OTHERS = 12.0, 1.1  # instead of ALIKE where their ink has no others: < OTHERS x their rows
+UNDER_PX, UNDER = 3.5, 0.4  # a curve is under others if so near in this share of its bridged rows
+STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows with ink to bridged ones (both); confidence: `_style`
 # Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
-LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line down, or (more rows, pixels a row) one to a name
+LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line: down, or to a name (longer; more pixels a row)
 
 
 class CurveFollower:

@@ -102,10 +102,10 @@ class Curve:
         return Points(self.first_row + rows, column, left, right, confidence, flags, inked > 0)
 
     def leave_scale(self, longest: float) -> list["Curve"]:
-        """Set ``off_scale`` of a curve with wraps: stretches between a way out and its way back, of
-        ``longest`` rows at most, and then ends like these. Straight ones, borders or hatching, have
-        no values or are cut off; so is what lies below a wrap without a way back, in colour only a
-        short end. Returns the pieces cut off."""
+        """Set ``off_scale`` of a curve with wraps: stretches from a way out to the way back, of
+        ``longest`` rows at most, and then its ends, if they are as short. A straight stretch, of a
+        border or hatching, has no values or is cut off. So is what lies below a wrap with no way
+        back; of a coloured curve only a short end. Returns the pieces cut off."""
         records, wraps, last = np.concatenate(self.records), self.wraps, len(self.wraps)
         # Stretch i is from rows[i] to rows[i + 1], and its wrap sets it back by pixels[i].
         rows = [self.first_row, *(row for row, _ in wraps), self.first_row + self.rows]

@@ -19,9 +19,9 @@ SURE = 1.5  # a decision is uncertain if the other way costs so little more: ben
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 NEVER = 1e6
 SWAP, SIDES, LONG_ROWS, AWAY, OLDER, TIMES, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 4.0, 400
-"""Cost of an exchange; more where curves then change sides at a touch of more rows, less where they
-keep them (of 417 touches 317 are bounces); cost of another usual track than above. OLDER less where
-one ends that has TIMES the other's rows above, and OLDER_ROWS follow, twice these above."""
+"""An `exchange` costs SWAP; SIDES more where curves then change sides at a touch of over LONG_ROWS,
+less where they keep them (317 of 417 touches are bounces); AWAY in another track; OLDER less where
+one ends with TIMES the other's rows above, 2 x OLDER_ROWS, and the other has OLDER_ROWS below."""
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
