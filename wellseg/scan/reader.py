@@ -51,7 +51,7 @@ def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, A
     if parts.ndim == 2:
         return "gray", whiten
     most, least = extremes(cv2.blur(whiten(parts), (3, 3)) if is_tinted else parts)  # dirt, noise
-    shown = np.mean(most - least > LEAST_SPREAD * (1 + is_tinted))
+    shown = np.mean(most - least > LEAST_SPREAD * (2 if is_tinted else 1))
     return "gray" if shown < LEAST_COLOURED else "colour", whiten
 
 

@@ -51,8 +51,8 @@ def score_identity(
 
     def scored(rows: NDArray[Any], columns: Floats) -> Flags:
         inside = (rows >= first) & (rows < stop) & (columns >= left) & (columns < right)
-        for a, b, c, d in label.get("ignore", ()):
-            inside &= ~((rows >= a) & (rows < b) & (columns >= c) & (columns < d))
+        for y0, y1, x0, x1 in label.get("ignore", ()):
+            inside &= ~((rows >= y0) & (rows < y1) & (columns >= x0) & (columns < x1))
         return np.asarray(inside)
 
     spans, widths = [], []

@@ -74,7 +74,7 @@ def split_wells(wells: Collection[str]) -> dict[str, str]:
     for digest, well in sorted(places.items()):
         place = int.from_bytes(digest[:6], "big") / 2**48
         splits[well] = "val" if not splits or place < 0.1 else "test" if place < 0.2 else "train"
-    return splits | {well: "train" for well in [*splits][-1:]}
+    return splits | {well: "train" for well in [*splits][-1:]}  # the last, if there is one
 
 
 def list_masks(folder: str | Path) -> dict[str, Path]:

@@ -93,7 +93,7 @@ def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) ->
         return 0, len(truth)
     above = np.cumsum(np.pad((truth != 128).any(axis=1), (1, 0)))
     likely = above[crop_rows:] - above[:-crop_rows]
-    likely += not likely.any()
+    likely += not likely.any()  # where nothing is scored, all are as likely
     start = int(draws.choice(len(likely), p=likely / likely.sum()))
     return start, start + crop_rows
 
@@ -231,7 +231,7 @@ def _pipeline(bilevel: bool, fits_jpeg: bool, degrees: float) -> A.Compose:
         A.ChannelShuffle(p=0.5),  # no ink has a colour of its own; gray stays
         A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.25, p=0.5),
         A.GaussNoise(std_range=(0.005, 0.04), p=0.3),
-        A.ImageCompression(quality_range=(40, 95), p=0.2 * fits_jpeg),
+        A.ImageCompression(quality_range=(40, 95), p=0.2 if fits_jpeg else 0),
     ]
     flips = [A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)]
     return A.Compose([*flips, skew, *(dirt if bilevel else tone)])
