@@ -58,13 +58,18 @@ def test_suffixes_in_any_case_and_png_masks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".webp", ".PDF"])
-def test_a_picture_that_is_not_read_is_named_where_it_has_a_mask(tmp_path: Path, ending) -> None:
+def test_a_picture_that_is_not_read_is_named_where_it_has_a_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
     root = make(tmp_path, "a")
     (root / "images" / f"notes{ending}").touch()
     (root / "images" / f"a{ending}").touch()
     assert [log.name for log in list_logs(root)] == ["a"]
     (root / "images" / f"b{ending}").touch()
     (root / "masks" / "b.tif").touch()
+    (root / "images" / "b.txt").touch()  # notes of the same name
+    ordered = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(ordered(folder))))
     with pytest.raises(ValueError, match=rf"images.b\{ending}: convert it to TIFF$"):
         list_logs(root)
 
