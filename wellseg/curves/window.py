@@ -1,5 +1,4 @@
-"""Joins strands to curves, a window of rows at a time: a strand is decided when LOOK_ROWS below its
-beginning are known, and kept while it can go on."""
+"""Joins strands to curves: each strand when LOOK_ROWS below its beginning are known."""
 
 from itertools import combinations
 

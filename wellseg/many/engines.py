@@ -97,7 +97,8 @@ class Worker:
         mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
         same. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
-        if other := other_scan(task, report := settled_report(place)):
+        report = settled_report(place)
+        if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
         written = report.get("sha256", {})
         files.refuse_changed(task.stem, written, written)

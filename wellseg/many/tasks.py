@@ -138,7 +138,8 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     expected.pop("weights", None)  # their file may have been moved
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
-    for page in (further := report.get("further_pages", [])):
+    further = report.get("further_pages", [])
+    for page in further:
         own = read_report(f"{task.stem}.p{page}{REPORT}")
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None

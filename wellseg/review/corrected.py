@@ -40,7 +40,7 @@ def curves_of_table(
     made = CurveFiles(stem, str(report.get("scan", stem.name)), config.size, config, given)
     stays = by_hand and stem.parent == given.parent and not (edits or drawn)
     if stays and new_tracks:
-        raise ValueError(f"--tracks: {given} was corrected and stays as it is: change it there")
+        raise ValueError(f"--tracks: {given} was corrected and stays as it is: change tracks there")
     with suppress(ValueError, TypeError, AttributeError):  # the report was edited by hand
         borders = np.reshape(report.get("track_borders", []), (-1, 2)).astype(float)
         if not new_tracks and len(borders):

@@ -43,10 +43,9 @@ def read_mask(path: Path) -> Gray:
 
 def read_label(path: Path, shape: tuple[int, int]) -> Label:
     """Draw the centrelines of a label file on an image of that shape, (rows, columns).
-    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, in pixels of the image, or the same
-    strokes put together to curves in "whole", or both; their "starts" are indices of points that
-    are not joined to the point before. "others": {"text": [[row, end, column, end], ...], ...}: by
-    kind, what is no curve. Raises ValueError for another file."""
+    path: JSON with {"curves": [{"path": [[x, y], ...]}, ...]}, strokes in pixels of the image, or
+    curves made of them in "whole", or both; "starts": indices of points not joined to the one
+    before. "others": {"text": [[row, end, column, end], ...]}: no curves. Raises ValueError."""
 
     def draw(curves: Sequence[dict[str, Any]]) -> Mask:
         canvas = np.zeros(shape, np.uint8)
