@@ -94,8 +94,7 @@ class Worker:
     ) -> tuple[PredictConfig, dict[str, Any]]:
         """The options with those of an earlier run on this page, and these by their report's keys.
         Results that are there (view, curves, probability) are made again: they would show the old
-        mask. Options for one scan (--depth, --tracks ...) not given now are kept while it is the
-        same. Raises ValueError: what is there is another's, corrected or has wrong options."""
+        mask. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
         report = settled_report(place)
         if other := other_scan(task, report):
@@ -109,24 +108,27 @@ class Worker:
             files.keep_aside(task.stem, report, say)
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
-        kept = {} if config.overwrite else config.left_to(report)
-        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
-            flags = " ".join(f"--{name}" for name in kept)
-            say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
-            kept = {}
-        # A scale is of a curve, by its name: it holds if the same curves get the same names again.
-        now = self.settings.entries | {"scan_version": task.version}
-        is_other = any(report.get(key) != now[key] for key in SAME_MASK)
-        is_other |= (report.get("curve_threshold") or config.threshold) != config.threshold
-        corrected = len(str(written.get(".curves.csv", ""))) > files.DIGITS  # a word is before it
-        if (is_other or config.tracks or config.rows or corrected) and kept.pop("scale", None):
-            say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
+        kept = self._kept(task, config, report, say)
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
         except (ValueError, TypeError, AttributeError) as error:
-            fault = f"{place}: its options are wrong: {one_line(error)}"
-            raise ValueError(f"{fault}; give them again, or --overwrite") from None
+            raise ValueError(f"{place}: its options are wrong: {error}; give others") from None
         return config, {OF_ONE_SCAN[name]: value for name, value in kept.items()}
+
+    def _kept(self, task: Task, config: PredictConfig, report: Any, say: Say) -> dict[str, Any]:
+        """Options for one scan (--depth ...) of its report that still hold, if not given now."""
+        kept = {} if config.overwrite else config.left_to(report)
+        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
+            say(f"{task.scan}: has changed: say --{' --'.join(kept)} of it again, where they hold")
+            return {}
+        # A scale is of a curve, by its name: it holds if the same curves get the same names again.
+        now = self.settings.entries | {"scan_version": task.version}
+        anew = any(report.get(key) != now[key] for key in SAME_MASK)
+        anew |= (report.get("curve_threshold") or config.threshold) != config.threshold
+        anew |= len(str(report.get("sha256", {}).get(".curves.csv"))) > files.DIGITS  # corrected
+        if (anew or config.tracks or config.rows) and kept.pop("scale", None):
+            say(f"{task.scan}: curves are followed anew: the former --scale is forgotten")
+        return kept
 
     def _mask_pages(
         self, task: Task, here: Task, config: PredictConfig, entries: Any, progress: Any, say: Any

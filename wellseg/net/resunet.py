@@ -34,8 +34,7 @@ class ResUNet(nn.Module):
     ``of_colour``, for 3 channels: to tell printed colours apart is another task than to tell worn
     black from black, and one network does both less well. channels: of the input."""
 
-    recompute = False
-    """True: training computes the inside of stages again for gradients: less memory, more time."""
+    recompute = False  # True: gradients compute stages again: less memory, more time
 
     def __init__(
         self, patch: int = ModelConfig.patch, widths: Sequence[int] = ModelConfig.widths,

@@ -20,10 +20,9 @@ from wellseg.scan.pictures import Gray, extremes, scale, to_gray
 from wellseg.scan.tiff_page import CONVERT, Band, TiffPage
 from wellseg.scan.writer import OF_COLOURS, Resolution
 
-TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # how files begin
 PICTURES = {b"\x89PNG\r\n\x1a\n": imagecodecs.png_decode, b"BM": imagecodecs.bmp_decode}
 PICTURES |= {b"\xff\xd8\xff": imagecodecs.jpeg_decode, b"\0\0\0\x0cjP  ": imagecodecs.jpeg2k_decode}
-"""How files begin, and what decodes them."""
 MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; that of paper is more
 LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels

@@ -13,8 +13,7 @@ from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
 OF_COLOURS = "rows of a scan in colour"  # ImageDescription: the rows themselves may show none
-Resolution = tuple[tuple[int, int], tuple[int, int], int]
-"""XResolution and YResolution as TIFF rationals; ResolutionUnit (1 none, 2 inch, 3 cm)."""
+Resolution = tuple[tuple[int, int], tuple[int, int], int]  # TIFF's X, Y; 1 none, 2 inch, 3 cm
 
 
 class Strips:

@@ -96,8 +96,9 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
     scores: dict[Any, dict[Any, float]] = defaultdict(dict)
     for row in rows:
         way = row["norm"], row["mode"]
-        for score in row.keys() & SCORES if rates.get(way) == row["rate"] else ():
-            scores[*way, row["set"], score][row["seed"], row["log"]] = row[score]
+        if rates.get(way) == row["rate"]:
+            for score in row.keys() & SCORES:
+                scores[*way, row["set"], score][row["seed"], row["log"]] = row[score]
     for test_set in sorted({row["set"] for row in rows} - {"validation"}):
         yield f"## {test_set}\n"
         yield f"| norm | rate | validation F1@3px | F1@3px | false px a row | minus {norms[-1]} |"
