@@ -160,8 +160,8 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
         in_colour = self._in_colour and self.kind == "colour"
-        shape = stop - start, self.columns
-        rows, row = np.empty((*shape, 3) if in_colour else shape, np.uint8), start
+        shape = (stop - start, self.columns, 3) if in_colour else (stop - start, self.columns)
+        rows, row = np.empty(shape, np.uint8), start
         while row < stop:
             with _named(self.path, f"damaged at row {row}"):
                 if self._band is None or not self._band.first <= row < self._band.stop:
