@@ -134,10 +134,10 @@ function offer() {  // what can be done with the curve that is seen alone
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
   $("#name").setCustomValidity("");
-  const { log, ...scale } = scaleOf(fix.scales[curve.name]);
+  const half = halves[numberOf(curve)], { log, ...scale } = half ?? scaleOf(fix.scales[curve.name]);
   for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
-  $("#fault").textContent = doubtful(curve, { log, ...scale });
+  $("#fault").textContent = half ? faultOf(curve, plain(half)) : doubtful(curve, { log, ...scale });
   const others = row < 0 ? [] : nearest(curve, [row]).map(({ other }) => other);
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;

@@ -98,18 +98,30 @@ const doubtful = (curve, { left, right, log, columns }) => isInNone(curve) && !c
   : curve.beyond > BEYOND && !fix.tracks && !columns ? `${percent(curve.beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
-let saying = 0;
-function takeScale() {
-  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=^-?[1-9]\d{0,2}(,\d{3})*),(?=\d{3}(?!\d))/g, ""));
-  const columns = $("#columns").value.trim(), [from, to] = columns.split("-").map(Number);
-  const log = $("#log").checked, number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i, curve = followed[alone], { name } = curve, none = !left && !right;
-  const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
+// Scales that are not whole, as they stand in their fields, by the number of the curve's name: a scale is typed in pieces.
+const halves = {};
+const numberOf = (curve) => curve?.place ?? followed.indexOf(curve);
+const scaleFields = () => ({ ...Object.fromEntries(["left", "right", "unit", "columns"].map((id) => [id, $(`#${id}`).value])), log: $("#log").checked });
+const isShown = (curve) => Object.entries(scaleOf(fix.scales[curve.name])).every(([id, value]) => scaleFields()[id] === value);  // as it is, in the fields
+const plain = ({ log, ...texts }) => ({ log, ...Object.fromEntries(Object.entries(texts).map(([id, text]) => [id, text.trim().replace(/(?<=^-?[1-9]\d{0,2}(,\d{3})*),(?=\d{3}(?!\d))/g, "")])) });
+
+function faultOf(curve, { left, right, unit, log, columns }) {
+  const [from, to] = columns.split("-").map(Number), number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i;
+  return !left && !right ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone."
     : columns && !(/^[\d.]+-[\d.]+$/.test(columns) && from < to && to <= DATA.columns) ? "Columns are FROM-TO, as in 345-823."
     : !columns && isInNone(curve) ? NO_TRACK : "";
+}
+
+let saying = 0;
+function takeScale() {
+  const curve = followed[alone], { name } = curve, { left, right, unit, log, columns } = plain(scaleFields());
+  const none = !left && !right, fault = faultOf(curve, { left, right, unit, log, columns });
+  if (fault || (none && (unit || columns))) halves[numberOf(curve)] = scaleFields();
+  else delete halves[numberOf(curve)];
   // Later: where the list moves between the two halves of a click, the click is lost.
   clearTimeout(saying);
   saying = setTimeout(() => {
