@@ -144,7 +144,7 @@ function offer() {  // what can be done with the curve that is seen alone
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
-  const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]) === "");  // in no track: wellseg curves would refuse it
+  const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]).endsWith(ACROSS));  // in no track: wellseg curves would refuse it
   $("#over").disabled = $("#under").disabled = isAstray;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
   offerJoins(curve, row);
