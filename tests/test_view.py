@@ -941,6 +941,19 @@ def test_the_scale_of_a_backup_follows_that_of_its_curve(tmp_path, browser_page)
     assert page.evaluate("fix.names.length") == 2
 
 
+def test_a_backup_is_called_by_the_name_that_its_curve_is_given_later(tmp_path, browser_page):
+    """Else the scale of the curve would not be followed, and its next backup be another curve."""
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.evaluate("correct('A', () => { fix.scales.A = '0:50:OHMM'; backUp('A', 900, 1000); })")
+    page.locator("#name").fill("RT")
+    page.locator("#name").press("Enter")
+    assert page.evaluate("followed.map(({ name }) => name)") == ["RT", "RT_X10"]
+    assert page.evaluate("fix.scales") == {"RT": "0:50:OHMM", "RT_X10": "0:500:OHMM"}
+    page.evaluate("correct('RT', () => backUp('RT', 1900, 2000))")
+    words = page.locator("#command").input_value().partition("--edit ")[2].split()
+    assert {"A:900-1000=RT_X10", "A:1900-2000=RT_X10"} < {*words}
+
+
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();

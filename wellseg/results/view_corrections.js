@@ -173,10 +173,12 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
   const leap = join && leapBetween(own, name), leaps = leap ? ` ${tellLeap(leap)}${also ? "" : " The page offers to say so then."}` : "";
   if (join && !confirm(`${own} and ${name} become one curve, ${name}.${kept}${scale}${apart}${leaps}`)) return offer();
+  const spare = fix.names[backupOf(own)], isFree = spare && spare !== name && backupOf(name) < 0;  // its backup is called by it, too
   correct(name, () => {
-    fix.names = fix.names.map((it) => (it === own ? name : it));
-    const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name].includes(key.split(":")[0]));  // that of one that was removed goes
-    fix.scales = { ...Object.fromEntries(others), ...(join && fix.scales[name] ? {} : scalesAs(own, name)) };
+    const spareAs = isFree ? backupName(name) : spare;
+    fix.names = fix.names.map((it) => (it === own ? name : it === spare ? spareAs : it));
+    const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name, isFree && spare].includes(key.split(":")[0]));  // that of one that was removed goes
+    fix.scales = { ...Object.fromEntries(others), ...(join && fix.scales[name] ? {} : scalesAs(own, name)), ...(isFree ? scalesAs(spare, spareAs) : {}) };
     also?.();
   });
   return true;

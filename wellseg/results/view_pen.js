@@ -123,14 +123,15 @@ function leaveScale(name, from, to, tracks) {  // these rows are printed so many
 }
 
 // The number of the name of a curve's backup, -1: it has none; a scale's word with ten times its values.
-const backupOf = (name) => fix.names.findIndex((one) => one.toLowerCase() === `${name.slice(0, 56)}_X10`.toLowerCase());
+const backupName = (name) => `${name.slice(0, 56)}_X10`;
+const backupOf = (name) => fix.names.findIndex((one) => one.toLowerCase() === backupName(name).toLowerCase());
 function tenfold(word) {
   const { left, right, ...rest } = scaleOf(word), ten = (value) => Number((10 * value).toPrecision(9));
   return word && scaleWord({ left: ten(left), right: ten(right), ...rest });
 }
 
 function takeBackup(name) {  // the number of the name of its backup, of ten times its scale
-  const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known;
+  const known = backupOf(name), as = known < 0 ? fix.names.push(backupName(name)) - 1 : known;
   if (!fix.scales[fix.names[as]]) Object.assign(fix.scales, scalesAs(name, fix.names[as], tenfold));
   return as;
 }
