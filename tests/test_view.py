@@ -1280,6 +1280,20 @@ def change_data(folder, **data):
     page.write_text(before + mark + json.dumps(old | data) + rest[end:], "utf-8")
 
 
+def test_depths_that_a_command_took_away_are_not_told_as_missing(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    log = {"points": [[0, 10], [900, 20]], "reach": [0, 990]}
+    change_data(tmp_path, depth=[log], depth_unit="ft")
+    page.reload()
+    settle(page)
+    page.evaluate("correct('', () => { fix.depth = { logs: [], unit: 'ft' }; })")
+    assert page.locator("#command").input_value().endswith("--depth none")
+    change_data(tmp_path, depth=None, edits=1)  # and a name was given in that command
+    page.reload()
+    settle(page)
+    assert page.locator("#lost").inner_text() == "" and page.locator("#edits").is_hidden()
+
+
 def test_scales_that_a_command_gave_or_took_since_are_those_of_the_page(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     command = page.locator("#command")
