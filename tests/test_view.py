@@ -941,6 +941,19 @@ def test_the_scale_of_a_backup_follows_that_of_its_curve(tmp_path, browser_page)
     assert page.evaluate("fix.names.length") == 2
 
 
+def test_a_backup_is_called_by_the_name_that_its_curve_is_given_later(tmp_path, browser_page):
+    """Else the scale of the curve would not be followed, and its next backup be another curve."""
+    page = page_of_one_curve(tmp_path, browser_page)
+    page.evaluate("correct('A', () => { fix.scales.A = '0:50:OHMM'; backUp('A', 900, 1000); })")
+    page.locator("#name").fill("RT")
+    page.locator("#name").press("Enter")
+    assert page.evaluate("followed.map(({ name }) => name)") == ["RT", "RT_X10"]
+    assert page.evaluate("fix.scales") == {"RT": "0:50:OHMM", "RT_X10": "0:500:OHMM"}
+    page.evaluate("correct('RT', () => backUp('RT', 1900, 2000))")
+    words = page.locator("#command").input_value().partition("--edit ")[2].split()
+    assert {"A:900-1000=RT_X10", "A:1900-2000=RT_X10"} < {*words}
+
+
 def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     place = """(point) => { const { left, top } = sheet.getBoundingClientRect();
@@ -1267,6 +1280,20 @@ def change_data(folder, **data):
     page.write_text(before + mark + json.dumps(old | data) + rest[end:], "utf-8")
 
 
+def test_depths_that_a_command_took_away_are_not_told_as_missing(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    log = {"points": [[0, 10], [900, 20]], "reach": [0, 990]}
+    change_data(tmp_path, depth=[log], depth_unit="ft")
+    page.reload()
+    settle(page)
+    page.evaluate("correct('', () => { fix.depth = { logs: [], unit: 'ft' }; })")
+    assert page.locator("#command").input_value().endswith("--depth none")
+    change_data(tmp_path, depth=None, edits=1)  # and a name was given in that command
+    page.reload()
+    settle(page)
+    assert page.locator("#lost").inner_text() == "" and page.locator("#edits").is_hidden()
+
+
 def test_scales_that_a_command_gave_or_took_since_are_those_of_the_page(tmp_path, browser_page):
     page = page_of_one_curve(tmp_path, browser_page)
     command = page.locator("#command")
@@ -1314,11 +1341,42 @@ def test_the_value_is_by_the_borders_of_the_track_that_a_part_lies_in(tmp_path, 
     at = "([x, row]) => valueAt(followed[alone], x, row)"
     assert page.evaluate(at, [60, 400]) == "A 0.4 of its track"
     assert page.evaluate(at, [260, 700]) == "A 0.6 of its track", "it is B's stroke there"
-    page.evaluate("correct('A', () => { fix.tracks = [[0, 200]]; })")
-    assert page.evaluate(at, [60, 400]) == "A 0.3 of its track"
-    assert page.evaluate(at, [260, 700]) == ""
-    page.evaluate("isolate(2)")
-    assert page.evaluate(at, [60, 400]) == "", "a curve in no track has none"
+    page.evaluate("correct('A', () => { fix.tracks = [[0, 100], [120, 320]]; })")
+    assert page.evaluate(at, [260, 700]) == "A 0.7 of its track"
+    assert page.evaluate(at, [60, 400]) == "A -0.3 of its track", "most of it is in the second"
+    page.evaluate("correct('A', () => { fix.tracks = [[0, 100]]; })")
+    assert page.evaluate(at, [80, 400]) == "A 0.25 of the scan’s width", "it is in none of these"
+
+
+def test_a_value_is_told_where_no_track_was_found(tmp_path, browser_page):
+    """As in the CSV, a share of the scan's width; by the tracks that are then set."""
+    gray, probability = wave(6000, 320)
+    curve = {"rows": [0, 5999], "about": "3 px", "uncertain": [], "lines": [[70, 0, 70, 5999]]}
+    borders = [[0, 0, 0, 5999], [320, 0, 320, 5999]]
+    with view_of(tmp_path / "log.html", *gray.shape) as view:
+        view.curves = [{**curve, "name": "A", "track": 0, "borders": borders}]
+        view.put(gray, probability)
+    page = browser_page(tmp_path / "log.html")
+    settle(page)
+    page.keyboard.press("c")
+    page.evaluate("isolate(0, 500)")
+    at = "([x, row]) => valueAt(followed[alone], x, row)"
+    assert page.evaluate(at, [80, 400]) == "A 0.25 of the scan’s width"
+    page.evaluate("refresh('A')")
+    assert page.evaluate(at, [80, 400]) == "A 0.25 of the scan’s width"
+    assert page.locator("#over").is_disabled(), "wellseg curves would refuse it"
+    draw = "fix.strokes.push({ name: 'D', rows: [0, 99], lines: [[70, 0, 70, 99]], about: '' })"
+    page.evaluate(f"correct('A', () => {{ {draw}; fix.names.push('D'); "
+                  "fix.parts.push([{ from: 0, to: 99, as: 1 }]); })")  # fmt: skip
+    page.evaluate("isolate(1)")
+    assert page.evaluate(at, [80, 50]) == "D 0.25 of the scan’s width"
+    assert page.locator("#over").is_disabled()
+    page.evaluate("correct('D', () => { fix.tracks = [[0, 160]]; })")
+    assert page.evaluate(at, [80, 50]) == "D 0.5 of its track"
+    page.evaluate("isolate(0)")
+    assert page.evaluate(at, [80, 400]) == "A 0.5 of its track"
+    page.evaluate("correct('A', () => { fix.scales.A = '0:100:MV'; })")
+    assert page.evaluate(at, [80, 400]) == "A 50 MV"
 
 
 def test_of_a_sheet_that_leans_it_is_said_how_far_depths_are_off(tmp_path, browser_page):

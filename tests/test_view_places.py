@@ -203,6 +203,10 @@ def test_of_two_that_are_joined_the_name_stays_that_somebody_gave(tmp_path, brow
     assert join("GR", "GR_B") == "GR" and join("GR", "T1_C2_SOLID") == "GR"
 
 
+IN_SIGHT = """(id) => { const { left, top, width, height } = $(id).getBoundingClientRect();
+    return document.elementFromPoint(left + width / 2, top + height / 2)?.closest(id) != null; }"""
+
+
 def test_while_drawing_it_stays_in_sight_what_to_do(tmp_path, browser_page):
     strokes = {f"T1_C{i}_SOLID": ([[40 + 6 * i, 0, 40 + 6 * i, 5999]], []) for i in range(30)}
     page = page_of(tmp_path, browser_page, **strokes)
@@ -211,10 +215,8 @@ def test_while_drawing_it_stays_in_sight_what_to_do(tmp_path, browser_page):
     assert page.evaluate("$('#followed').scrollTop") > 300
     page.keyboard.press("r")
     click_paper(page, 100, 100)
-    script = """(id) => { const { left, top, width, height } = $(id).getBoundingClientRect();
-        return document.elementFromPoint(left + width / 2, top + height / 2)?.closest(id) !== null; }"""
     for one in ("#pen", "#done", "#back", "#drop"):
-        assert page.evaluate(script, one), one
+        assert page.evaluate(IN_SIGHT, one), one
     click_paper(page, 100, 200)
     page.locator("#done").click()
     assert "DRAWN_1" in page.locator("#command").input_value()
@@ -842,3 +844,54 @@ def test_in_a_low_window_the_cut_and_the_undo_are_in_sight(tmp_path, browser_pag
     assert tops[0] == tops[1], "side by side"
     page.keyboard.press("Escape")
     assert page.locator("#depth").is_visible() and page.locator("#tracks").is_visible()
+
+
+def test_in_a_low_window_all_that_can_be_done_with_a_curve_is_in_sight(tmp_path, browser_page):
+    strokes = {f"T{i}_C{i}_DOTTED": ([[60 * i, 0, 60 * i, 5999]], []) for i in (1, 2, 3)}
+    page = page_of(tmp_path, browser_page, **strokes)
+    page.set_viewport_size({"width": 1024, "height": 600})
+    page.evaluate("isolate(0, 500)")
+    for one in ("name", "left", "columns", "remove", "backup", "swap", "other", "join", "give"):
+        assert page.evaluate(IN_SIGHT, f"#{one}"), one
+
+
+def give(page, heir, first, last):
+    page.locator("#mate").select_option(heir)
+    page.locator("#give").click()
+    for row in (last, first):
+        page.evaluate(f"goTo({row})")
+        click_paper(page, 20, row)
+
+
+def test_a_stretch_is_given_to_another_curve_by_two_clicks(tmp_path, browser_page):
+    """Clicks beside the ends of its gap take nothing from what the other one has."""
+    b = [[60, 0, 60, 999], [60, 2000, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=(b, []))
+    page.evaluate("isolate(0)")
+    assert page.locator("#give").inner_text() == "Give a stretch to B"
+    give(page, "B", 990, 2010)
+    assert edits(page) == ["A:1000-1999=B"]
+    assert "A is B from row 990 to 2,010, but for 21 rows that this has" in page.evaluate("note")
+    page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden()
+    give(page, "B", 1200, 1300)
+    assert edits(page) == ["A:1200-1300=B"]
+
+
+def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_page):
+    page = page_of(
+        tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 5999]], []),
+        C=([[80, 0, 80, 999]], [])
+    )  # fmt: skip
+    page.evaluate("isolate(0)")
+    page.locator("#mate").select_option("B")
+    page.locator("#give").click()
+    assert "become those of B; where B has rows" in page.locator("#pen").inner_text()
+    page.keyboard.press("Escape")
+    give(page, "B", 700, 1200)
+    assert edits(page) == ["A:700-1200=B", "B:700-1200=A"]
+    assert "have changed places from row 700 to 1,200" in page.evaluate("note")
+    page.evaluate("isolate(2)")
+    give(page, "A", 1100, 1200)
+    assert page.evaluate("note") == "C has no rows from 1,100 to 1,200"
+    assert page.evaluate("before.length") == 1, "nothing was changed"

@@ -147,7 +147,7 @@ $("#curves").style.opacity = $("#opacity").value;
 fit();
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
-  const has = [...(DATA.done ?? []), ...wordsOf(scaled), depthWord(JSON.parse(placed))];
+  const has = [...(DATA.done ?? []), ...wordsOf(scaled), depthWord(JSON.parse(placed) ?? { logs: [] })];
   if (kept?.those === those) {
     const renew = (then) => ({ ...then, scales: scalesSince(then.scales, kept.scaled), depth: kept.placed === placed ? then.depth : null });
     fix = renew(kept.fix);

@@ -134,17 +134,17 @@ function offer() {  // what can be done with the curve that is seen alone
   const row = marked > curve.rows[0] && marked <= curve.rows[1] ? marked : -1;
   $("#name").value = curve.name;
   $("#name").setCustomValidity("");
-  const { log, ...scale } = scaleOf(fix.scales[curve.name]);
+  const half = halves[numberOf(curve)], { log, ...scale } = half ?? scaleOf(fix.scales[curve.name]);
   for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
-  $("#fault").textContent = doubtful(curve, { log, ...scale });
+  $("#fault").textContent = half ? faultOf(curve, plain(half)) : doubtful(curve, { log, ...scale });
   const others = row < 0 ? [] : nearest(curve, [row]).map(({ other }) => other);
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
   $("#cut").disabled = row < 0;
   $("#swap").disabled = $("#other").disabled = row < 0 || !others.length;
   $("#other").hidden = $("#swap").disabled;
-  const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]) === "");  // in no track: wellseg curves would refuse it
+  const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]).endsWith(ACROSS));  // in no track: wellseg curves would refuse it
   $("#over").disabled = $("#under").disabled = isAstray;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
   offerJoins(curve, row);
@@ -173,10 +173,12 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
   const apart = one && two && one !== two ? ` They lie in tracks ${one} and ${two}: each has its values by its own track's borders.` : "";
   const leap = join && leapBetween(own, name), leaps = leap ? ` ${tellLeap(leap)}${also ? "" : " The page offers to say so then."}` : "";
   if (join && !confirm(`${own} and ${name} become one curve, ${name}.${kept}${scale}${apart}${leaps}`)) return offer();
+  const spare = fix.names[backupOf(own)], isFree = spare && spare !== name && backupOf(name) < 0;  // its backup is called by it, too
   correct(name, () => {
-    fix.names = fix.names.map((it) => (it === own ? name : it));
-    const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name].includes(key.split(":")[0]));  // that of one that was removed goes
-    fix.scales = { ...Object.fromEntries(others), ...(join && fix.scales[name] ? {} : scalesAs(own, name)) };
+    const spareAs = isFree ? backupName(name) : spare;
+    fix.names = fix.names.map((it) => (it === own ? name : it === spare ? spareAs : it));
+    const others = Object.entries(fix.scales).filter(([key]) => ![own, !join && name, isFree && spare].includes(key.split(":")[0]));  // that of one that was removed goes
+    fix.scales = { ...Object.fromEntries(others), ...(join && fix.scales[name] ? {} : scalesAs(own, name)), ...(isFree ? scalesAs(spare, spareAs) : {}) };
     also?.();
   });
   return true;

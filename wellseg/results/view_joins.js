@@ -115,11 +115,12 @@ function mates(curve, row) {
 function offerJoins(curve, row) {  // in the box of a curve that is seen alone
   const others = mates(curve, row);
   $("#mate").replaceChildren(...others.map(({ name }) => new Option(name)));
-  $("#mate").hidden = $("#join").hidden = !others.length;
+  $("#mate").hidden = $("#join").hidden = $("#give").hidden = !others.length;
   offerLeap();
 }
 
 function offerLeap() {  // of the curve that is seen alone, or if it were joined with the one that is chosen
+  $("#give").textContent = `Give a stretch to ${pen?.kind === "give" ? pen.heir : $("#mate").value}`;
   const { name } = followed[alone], leap = leapOf(name) ?? leapBetween(name, $("#mate").value);
   $("#leap").hidden = !leap;
   if (!leap) return;

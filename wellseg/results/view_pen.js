@@ -1,10 +1,10 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
-const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup"];  // buttons, and what is drawn
-const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own" };
+const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup", "give"];  // buttons, and what is drawn
+const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own", give: "its rows there become those of HEIR; where HEIR has rows there, too, the two change places" };
 function draw(kind) {  // begin, or drop what was drawn: depths that were typed only if that is meant. Returns whether it was done
   if (pen?.kind === "depth" && String(pen.points) !== pen.had && !confirm("Give up the depths as you gave them now? Done keeps them.")) return false;
-  pen = kind ? { points: [], kind, of: followed[alone]?.name } : null;
+  pen = kind ? { points: [], kind, of: followed[alone]?.name, heir: $("#mate").value } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   if (kind === "depth") pen.had = String(pen.points);
   $("#drawing").hidden = !kind;
@@ -28,7 +28,7 @@ function sayPen() {
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
-    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind]}.`
+    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind].replaceAll("HEIR", pen.heir)}.`
     : pen?.gap ? `Click along ${own} in the gap, where it bends${here}; its ends are given, and the line will follow the ink.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = what;
@@ -123,14 +123,15 @@ function leaveScale(name, from, to, tracks) {  // these rows are printed so many
 }
 
 // The number of the name of a curve's backup, -1: it has none; a scale's word with ten times its values.
-const backupOf = (name) => fix.names.findIndex((one) => one.toLowerCase() === `${name.slice(0, 56)}_X10`.toLowerCase());
+const backupName = (name) => `${name.slice(0, 56)}_X10`;
+const backupOf = (name) => fix.names.findIndex((one) => one.toLowerCase() === backupName(name).toLowerCase());
 function tenfold(word) {
   const { left, right, ...rest } = scaleOf(word), ten = (value) => Number((10 * value).toPrecision(9));
   return word && scaleWord({ left: ten(left), right: ten(right), ...rest });
 }
 
 function takeBackup(name) {  // the number of the name of its backup, of ten times its scale
-  const known = backupOf(name), as = known < 0 ? fix.names.push(`${name.slice(0, 56)}_X10`) - 1 : known;
+  const known = backupOf(name), as = known < 0 ? fix.names.push(backupName(name)) - 1 : known;
   if (!fix.scales[fix.names[as]]) Object.assign(fix.scales, scalesAs(name, fix.names[as], tenfold));
   return as;
 }
@@ -141,12 +142,30 @@ function backUp(name, from, to) {  // these rows are of another curve, on ten ti
   becomes((part) => nameOf(part) === name && part.from >= from && part.to <= to, as);
 }
 
+// These rows of a curve are another one's. Where that one has rows there, too, the two change places, or, if these are
+// few, as where a click was beside the end of a gap, both stay as they are. Returns what was done.
+function give(name, heir, from, to) {
+  const inked = (own) => followed.find((curve) => curve.name === own).lines.map((line) => clip(line, from, to)).filter((line) => line.length > 1);
+  const [mine, its] = [name, heir].map(inked), [both, all] = sharedRows({ lines: mine }, { lines: its });
+  const isExchange = 2 * both > all, isHere = (part) => part.from >= from && part.to <= to, [own, other] = [name, heir].map((it) => fix.names.indexOf(it));
+  for (const row of [from, to + 1]) split(row, name, heir);
+  if (!isExchange) for (const line of its) for (const row of [Math.ceil(line[1]), Math.floor(line.at(-1)) + 1]) split(row, name);
+  const isTaken = (part) => its.some((line) => line[1] <= part.to && line.at(-1) >= part.from);
+  const becoming = fix.parts.flat().filter(isHere).map((part) => [part, nameOf(part)]);
+  for (const [part, now] of becoming) {
+    if (now === name && (isExchange || !isTaken(part))) part.as = other;
+    else if (now === heir && isExchange) part.as = own;
+  }
+  return isExchange ? `${name} and ${heir} have changed places from row ${count(from)} to ${count(to)}` : `${name} is ${heir} from row ${count(from)} to ${count(to)}${both ? `, but for ${count(both)} rows that this has` : ""}`;
+}
+
 function endStretch() {
-  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), { kind } = pen, curve = followed[alone];
+  const [from, to] = pen.points.map(([, row]) => row).sort((a, b) => a - b), { kind, heir } = pen, curve = followed[alone];
   draw();
-  if (!curve || from > curve.rows[1] || to < curve.rows[0]) return;
-  const { [kind]: change = leaveScale } = { blank, backup: backUp };
-  correct(curve.name, () => change(curve.name, from, to, kind === "over" ? 1 : -1));
+  if (!curve) return;
+  if (!curve.lines.some((line) => reaches(line, from, to))) return say(`${curve.name} has no rows from ${count(from)} to ${count(to)}`);
+  const { [kind]: change = leaveScale } = { blank, backup: backUp }, name = curve.name;
+  correct(name, () => (kind === "give" ? say(`${give(name, heir, from, to)}: ${undoKey} takes it back`) : change(name, from, to, kind === "over" ? 1 : -1)));
 }
 
 function endStroke() {

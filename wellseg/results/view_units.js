@@ -41,23 +41,25 @@ function along(line, row) {  // its column in a row; NaN: it is not there
   return x0 + ((x1 - x0) * (row - y0)) / Math.max(1, y1 - y0);
 }
 
+const ACROSS = "of the scan’s width";
 // The value of a curve at a place of the scan, by the borders of its track there, where it was drawn by those of the nearest row
-// that has some, as wellseg curves; "" where it has none.
-function valueAt({ name, borders = [], track, off = [], drawn = [] }, x, row) {
+// that has some, as wellseg curves; of a curve in no track, without columns of a scale, as a share of the scan's width.
+function valueAt({ name, lines: strokes, borders = [], track, off = [], drawn = [] }, x, row) {
   const isDrawn = !borders.length && track === undefined;  // then its track is the one it is in there
   const lines = isDrawn ? original.flatMap((curve) => (curve.track !== 0 && curve.borders) || []) : borders;
-  const sides = fix.tracks?.map((pair) => ({ away: 0, pair })) ?? lines.flatMap((line, k) => {
+  const set = fix.tracks && trackSet(strokes), sides = fix.tracks ? [set ?? []].map((pair) => ({ away: 0, pair })) : lines.flatMap((line, k) => {
     if (k % 2 || !line.length) return [];  // of other rows
     const [left, right] = [line, lines[k + 1]].map((side) => columnAt({ lines: [side] }, row, Infinity));
     return [{ away: left.away, pair: [left.x, right.x] }];
   });
   const isHere = ([first, last]) => first <= row && row <= last, isIn = ({ pair: [left, right] }) => left <= x && x <= right;
-  const able = sides.filter((it) => (!it.away || drawn.some(isHere)) && (isIn(it) || !(fix.tracks || isDrawn)));
+  const able = sides.filter((it) => (!it.away || drawn.some(isHere)) && (isIn(it) || fix.tracks || !isDrawn));
   const [{ pair } = { pair: [] }] = able.sort((a, b) => a.away - b.away || isIn(b) - isIn(a));
   const key = keysOf(name).findLast((it) => isHere(it.slice(name.length + 1).split("-").map(Number)));
-  const { left, right, unit, log, columns } = scaleOf(fix.scales[key ?? name] ?? "0:1:of its track"), own = columns && columns.split("-").map(Number);
-  const [from, to] = own || pair;
-  if (from === undefined || (track === 0 && !own)) return "";
+  const word = fix.scales[key ?? name], own = scaleOf(word).columns && scaleOf(word).columns.split("-").map(Number);
+  const isAcross = !own && (fix.tracks ? !set : track === 0 || (isDrawn && !pair.length));
+  const { left, right, unit, log } = scaleOf(isAcross ? `0:1:${ACROSS}` : word ?? "0:1:of its track"), [from, to] = isAcross ? [0, DATA.columns] : own || pair;
+  if (from === undefined) return "";
   const turns = off.find(([first, last]) => first <= row && row <= last)?.[2] ?? 0;  // it is off its scale, printed so many tracks aside
   const share = (x - from + (turns && turns * (pair[1] - pair[0]))) / (to - from);
   const value = log ? left * (right / left) ** share : Number(left) + (right - left) * share;
@@ -87,29 +89,46 @@ const scaleWords = () => {  // scales that are not named stay: what was taken aw
 const BEYOND = 0.06;  // share of rows beyond the track from which on its borders may be others, as wellseg curves says
 const NO_TRACK = "It lies in no track that was found: give the columns of its scale, or set the tracks.";
 const BESIDE = 0.07;  // of a track's width: so near its borders a curve is of it, as wellseg curves says
-function isInNone({ track, lines }) {  // most of a curve lies in no track: of those that are set here, or as the files say
-  if (!fix.tracks) return track === 0;
-  const isIn = (x) => fix.tracks.some(([from, to]) => Math.max(from - x, x - to) <= BESIDE * (to - from));
-  const steps = lines.flatMap((line) => line.flatMap((x, k) => (k % 2 ? [] : [[x, (line[k + 3] ?? line[k + 1] + 1) - line[k + 1]]])));
-  const rowsOf = (all) => all.reduce((sum, [, rows]) => sum + rows, 0);
-  return 2 * rowsOf(steps.filter(([x]) => isIn(x))) <= rowsOf(steps);
+function trackSet(lines) {  // of the tracks that are set here, the one in or beside which most of a curve lies; undefined: it lies in none
+  const steps = lines.flatMap((line) => line.flatMap((x, k) => (k % 2 ? [] : [[x + 0.5, (line[k + 3] ?? line[k + 1] + 1) - line[k + 1]]])));
+  const away = (x) => fix.tracks.map(([from, to]) => Math.max(from - x, x - to) / (to - from)), inIt = fix.tracks.map(() => 0);
+  let inNone = 0;
+  for (const [x, tall] of steps) {
+    const off = away(x), least = Math.min(...off);
+    if (least <= BESIDE) inIt[off.indexOf(least)] += tall;
+    else inNone += tall;
+  }
+  return inIt.reduce((sum, it) => sum + it) > inNone ? fix.tracks[inIt.indexOf(Math.max(...inIt))] : undefined;
 }
+const isInNone = ({ track, lines }) => (fix.tracks ? !trackSet(lines) : track === 0);  // as they are set here, or as the files say
 const doubtful = (curve, { left, right, log, columns }) => isInNone(curve) && !columns ? NO_TRACK : !left || !right ? ""
   : curve.beyond > BEYOND && !fix.tracks && !columns ? `${percent(curve.beyond)} of its rows lie beyond its track: if its scale is printed over several, give its columns.`
   : !log && Math.min(left, right) > 0 && Math.max(left / right, right / left) >= 100 ? "A scale over decades is mostly logarithmic: tick log if this one is." : "";
 
-let saying = 0;
-function takeScale() {
-  const [left, right, unit] = ["#left", "#right", "#unit"].map((id) => $(id).value.trim().replace(/(?<=^-?[1-9]\d{0,2}(,\d{3})*),(?=\d{3}(?!\d))/g, ""));
-  const columns = $("#columns").value.trim(), [from, to] = columns.split("-").map(Number);
-  const log = $("#log").checked, number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i, curve = followed[alone], { name } = curve, none = !left && !right;
-  const fault = none ? "" : !left || !right ? "The value at the other border is still to be given."
+// Scales that are not whole, as they stand in their fields, by the number of the curve's name: a scale is typed in pieces.
+const halves = {};
+const numberOf = (curve) => curve?.place ?? followed.indexOf(curve);
+const scaleFields = () => ({ ...Object.fromEntries(["left", "right", "unit", "columns"].map((id) => [id, $(`#${id}`).value])), log: $("#log").checked });
+const isShown = (curve) => Object.entries(scaleOf(fix.scales[curve.name])).every(([id, value]) => scaleFields()[id] === value);  // as it is, in the fields
+const plain = ({ log, ...texts }) => ({ log, ...Object.fromEntries(Object.entries(texts).map(([id, text]) => [id, text.trim().replace(/(?<=^-?[1-9]\d{0,2}(,\d{3})*),(?=\d{3}(?!\d))/g, "")])) });
+
+function faultOf(curve, { left, right, unit, log, columns }) {
+  const [from, to] = columns.split("-").map(Number), number = /^-?(\d{1,18}\.?\d{0,9}|\.\d{1,9})(e[+-]?\d)?$/i;
+  return !left && !right ? "" : !left || !right ? "The value at the other border is still to be given."
     : !number.test(left) || !number.test(right) ? "Values are numbers, as 0.2 and 2000 are."
     : Number(left) === Number(right) ? "The two borders have the same value."
     : log && Math.min(left, right) <= 0 ? "On a logarithmic scale both are above 0."
     : !/^[\w/%.-]{0,20}$/.test(unit) || /^log$|^frac$/i.test(unit) ? "A unit has letters, digits, / % . - alone."
     : columns && !(/^[\d.]+-[\d.]+$/.test(columns) && from < to && to <= DATA.columns) ? "Columns are FROM-TO, as in 345-823."
     : !columns && isInNone(curve) ? NO_TRACK : "";
+}
+
+let saying = 0;
+function takeScale() {
+  const curve = followed[alone], { name } = curve, { left, right, unit, log, columns } = plain(scaleFields());
+  const none = !left && !right, fault = faultOf(curve, { left, right, unit, log, columns });
+  if (fault || (none && (unit || columns))) halves[numberOf(curve)] = scaleFields();
+  else delete halves[numberOf(curve)];
   // Later: where the list moves between the two halves of a click, the click is lost.
   clearTimeout(saying);
   saying = setTimeout(() => {

@@ -1,0 +1,109 @@
+"""The view: what was begun, and is no correction yet, is there when the page is loaded again."""
+
+import pytest
+from test_view import settle
+from test_view_places import click_paper, edits, page_of, see_alone
+
+FIELDS = "[$('#left').value, $('#right').value, $('#unit').value, $('#log').checked]"
+TOLD = "The value at the other border is still to be given."
+
+
+def again(page):
+    page.reload()
+    settle(page)
+
+
+@pytest.fixture
+def page(tmp_path, browser_page):
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000]), "B": ([[60, 0, 60, 5999]], [])}
+    return page_of(tmp_path, browser_page, **strokes)
+
+
+def test_half_a_scale_stays_until_it_is_whole(page):
+    """Also while other curves are seen, under another name, and when the page is loaded again."""
+    see_alone(page, "A")
+    page.locator("#left").fill("1,0")
+    page.locator("#unit").fill("GAPI")
+    click_paper(page, 100, 300)
+    assert page.evaluate("marked") > 0 and page.evaluate(FIELDS) == ["1,0", "", "GAPI", False]
+    assert page.locator("#fault").inner_text() == TOLD
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    see_alone(page, "B")
+    assert page.evaluate(FIELDS) == ["", "", "", False]
+    again(page)
+    see_alone(page, "GR")
+    assert page.evaluate(FIELDS) == ["1,0", "", "GAPI", False]
+    page.locator("#left").fill("0")
+    page.locator("#right").fill("150")
+    page.locator("#right").press("Enter")
+    assert "--scale GR=0:150:GAPI " in page.locator("#command").input_value()
+    assert page.evaluate("halves") == {}
+    again(page)
+    assert page.evaluate("alone") == -1 and page.evaluate("localStorage[begun]") is None
+
+
+def test_a_unit_that_was_typed_first_stays(page):
+    see_alone(page, "A")
+    page.locator("#unit").fill("GAPI")
+    click_paper(page, 100, 300)
+    assert page.evaluate(FIELDS) == ["", "", "GAPI", False]
+    assert page.locator("#fault").inner_text() == "" and page.locator("#edits").is_hidden()
+
+
+def test_what_is_typed_in_a_field_that_was_not_left_is_not_lost(page):
+    see_alone(page, "A")
+    page.locator("#left").fill("0")
+    page.locator("#right").fill("150")
+    again(page)
+    assert "--scale A=0:150" in page.locator("#command").input_value()
+    page.locator("#name").fill("GR")
+    again(page)
+    assert edits(page) == ["A=GR"] and page.evaluate("followed[alone].name") == "GR"
+    page.keyboard.press("Escape")
+    page.locator("#undo").click()
+    page.locator("#undo").click()
+    again(page)
+    assert page.locator("#edits").is_hidden()
+
+
+def test_depths_that_were_typed_without_done_are_not_lost(page):
+    answers = ["1000", "2000"]
+    page.on("dialog", lambda it: it.accept(answers.pop(0)))
+    page.locator("#depth").click()
+    for row in (100, 300):
+        click_paper(page, 20, row)
+    again(page)
+    assert "2 so far" in page.locator("#pen").inner_text()
+    page.keyboard.press("Enter")
+    assert "--depth 100=1000 300=2000 " in page.locator("#command").input_value()
+    again(page)
+    assert page.evaluate("pen") is None
+
+
+def test_a_stroke_that_was_begun_goes_on(page):
+    see_alone(page, "A")
+    page.keyboard.press("r")
+    click_paper(page, 110, 100)
+    again(page)
+    assert "Click along A, 1 so far" in page.locator("#pen").inner_text()
+    click_paper(page, 120, 200)
+    page.keyboard.press("Enter")
+    assert edits(page) == ["DRAWN_1:100@110:200@120", "A:100-200=", "DRAWN_1=A"]
+    page.locator("#give").click()
+    click_paper(page, 20, 50)
+    again(page)
+    assert "become those of B" in page.locator("#pen").inner_text()
+    page.keyboard.press("Escape")
+    again(page)
+    assert page.evaluate("pen") is None
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")
+    again(page)
+    page.keyboard.press("c")
+    see_alone(page, "A")
+    page.locator("#left").fill("0")
+    again(page)
