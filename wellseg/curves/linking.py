@@ -23,7 +23,6 @@ from wellseg.curves.strands import STOP, Chain, is_strand, measure, pairs_betwee
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
-
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans

@@ -79,9 +79,6 @@ class Worker:
             code = getattr(error, "errno", None)
             if code == errno.ENOMEM or isinstance(error, MemoryError):
                 reason += f"; {LESS_MEMORY}"
-            closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
-            if closed and not self.config.out and "another program" not in reason:
-                reason += "; name a folder for the results (--out)"
             # Not ScratchFull, nor EFBIG: other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
             if is_full and not getattr(error, "filename", None):

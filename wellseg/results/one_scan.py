@@ -26,7 +26,6 @@ from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
 Say = Callable[[str], None]  # is called with what the user should know at once
-
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX, AT = 12, 36, (2, 25)  # between folds; above each, and where its row stands

@@ -8,6 +8,7 @@ API_NUMBER = r"(?<!\d)(\d{2}[-_]\d{3}[-_]\d{5}(?:[-_]\d{2}(?!\d)){0,2}|\d{10}(?:
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
 """Files that may show a log, and that wellseg does not read."""
+NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """Endings of the files and folders that predict writes for a scan."""
@@ -38,3 +39,10 @@ def well_of(name: str) -> str:
 def is_scan_file(name: str) -> bool:
     """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith(".")
+
+
+def is_wanted(name: str, is_folder: bool) -> bool:
+    if name.startswith((".", "$")) or name.endswith((".view", *NOT_OPENED)):
+        return False
+    is_picture = is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
+    return is_folder or (is_picture and not name.endswith(RESULTS))

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]  # or R, G, B; also masks and probabilities: docstrings say which
-
 STRONG_COLOUR = 96  # a colour is ink from this difference of its channels on
 CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
 MARGIN_PX = 40  # of paper around the scored pixels
