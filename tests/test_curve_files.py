@@ -1151,6 +1151,17 @@ def test_a_report_that_was_edited_stops_nothing(followed, field, value):
     assert before.keys() == after.keys() and np.array_equal(before.data, after.data, equal_nan=True)
 
 
+def test_a_unit_of_depth_that_was_edited_is_refused(followed, capsys):
+    """The LAS had furlongs."""
+    report = json.loads((followed / "log.json").read_text()) | {"depth": ["0=100", "1500=250"]}
+    (followed / "log.json").write_text(json.dumps(report | {"depth_unit": "furlong"}))
+    with pytest.raises(SystemExit, match="2"):
+        main([str(followed / "log.curves.csv"), "--step", "0.5"])
+    assert "--depth_unit is ft or m, not furlong" in capsys.readouterr().err
+    main([str(followed / "log.curves.csv"), "--depth_unit", "m"])
+    assert las_of(followed / "log.las").curves[0].unit == "M"
+
+
 def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
     (followed / "log.html").write_text("const DATA = {bad wellseg")
     main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=GR"])
@@ -1561,7 +1572,7 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     turns[600:651] = 1
     found = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
-    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+9"])
+    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+8"])
     assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
 
 
@@ -1700,6 +1711,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
         (["GR"], "'GR' is not CURVE=NAME, CURVE="),
         (["T1 C1=GR"], "'T1 C1=GR' is not CURVE=NAME"),
         (["GR=SP"], "there is no curve GR in"),
+        (["T1_C1_SOLID:5-9+9"], "'T1_C1_SOLID:5-9+9' is not CURVE=NAME"),
         (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "rows of curve T1_C1_SOLID are in two edits"),
         (["T1_C1_SOLID=gr", "T2_C1_SOLID=GR"], "curves gr and GR: one name in a LAS"),
         (["T1_C1_SOLID=dept"], "curve 'dept', row 0: a name has letters"),

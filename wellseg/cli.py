@@ -43,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
         if missing := re.match(r"the following arguments are required: (\w+)", message):
-            message = f"give {missing[1]}, before the options or after --"
+            message = f"give {missing[1]} in the command, before the options or after --"
         fail(self.prog, message.removeprefix("argument ").replace(": takes", " takes"), WRONG_USAGE)
 
 

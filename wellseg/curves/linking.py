@@ -99,12 +99,10 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     known = rows, layer, worth, look, is_open == 0, given, knot_up, knot_down, ends
     table = StrandTable._make([*places, *known])
-
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
     flow, births = solve(table, pairs, cost, end_cost)
-
     names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
     out, reach = [list[int]() for _ in strands], [list[int]() for _ in strands]
     for (i, j), count in zip(names, flow.tolist(), strict=True):

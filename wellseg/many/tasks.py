@@ -142,8 +142,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
         if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
             return None
     config = settings.config
-    several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of a scan NAME.1
-    las = ".1.las" if several else ".las"
+    las = ".1.las" if has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv") else ".las"
     ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
     ends += [".probability.tif"] * config.probability + [".html", ".view"] * config.view
     ends += [".curves.csv", las] * (config.curves and not report.get("curves_left_out"))
