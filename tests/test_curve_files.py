@@ -1,6 +1,7 @@
 """predict --curves and wellseg curves: the files of curves that are known, and their options."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -657,16 +658,19 @@ def test_without_a_report_that_can_be_read_or_a_probability_nothing_is_made(kept
     assert not (kept / "log.las").exists()
 
 
-def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys):
+@pytest.mark.parametrize("more", [b"more", b""])
+def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys, more):
     probability, scan = str(kept / "log.probability.tif"), kept / "log.tif"
     report = json.loads((kept / "log.json").read_text())
     version = {"scan_version": f"{scan.stat().st_size} bytes, then"}
+    if not more:  # the size alone would not tell
+        version["scan_sha256"] = hashlib.sha256(scan.read_bytes()).hexdigest()
     (kept / "log.json").write_text(json.dumps(report | version))
     main([probability, "--threshold", "0.6"])
     assert read(kept / "log.curves.csv") == []
     main([probability, "--rows", "300-900"])
     assert "--threshold 0.6" in (kept / "log.las").read_text()
-    scan.write_bytes(scan.read_bytes() + b"more")
+    scan.write_bytes(scan.read_bytes()[: None if more else -4] + (more or b"more"))
     before = (kept / "log.las").read_bytes()
     with pytest.raises(SystemExit) as ended:
         main([probability, "--threshold", "0.3"])

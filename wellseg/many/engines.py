@@ -70,6 +70,7 @@ class Worker:
                 config, entries = self._with_earlier_options(task, self.config, say)
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
+                    entries |= {"scan_sha256": files.digests(here.scan, [""]).get("")}
                     told, say = say, lambda text: told(text.replace(here.scan, task.scan))
                     return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
         except Exception as error:
@@ -106,7 +107,9 @@ class Worker:
         if results_there and not report and files.exists(place):
             say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = {} if config.overwrite else config.left_to(report)
-        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
+        size = str(report.get("scan_version")).partition(" bytes")[0]  # a copy has another time
+        told = {size, str(report.get("scan_sha256", ""))}  # "" of an older wellseg
+        if kept and told - {"", str(task.size_bytes), *files.digests(task.scan, [""]).values()}:
             flags = " ".join(f"--{name}" for name in kept)
             say(f"{task.scan}: has changed: say {flags} of it again, where they still hold")
             kept = {}
