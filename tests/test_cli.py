@@ -304,7 +304,7 @@ def test_a_name_that_yaml_takes_for_an_octal_number_is_refused(tmp_path, capsys,
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, PredictConfig, "--tracks", "1-2", "scan.tif")
-    assert "give scans, before the options" in line
+    assert "give scans in the command, before the options" in line
     line = refused(capsys, PredictConfig, "--scans", "scan.tif")
     assert "there is no option --scans: it stands alone" in line
     line = refused(capsys, PredictConfig, "scan.tif", "--traces")

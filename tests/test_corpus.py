@@ -360,11 +360,13 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
         assert [row["name"] for row in csv.DictReader(file)] == [log.name for log in logs]
     assert not [p for p in out.rglob("*") if p.name.startswith(".")]
     table = (out / "split.csv").read_text().replace("000003,train", "000003,test")
-    (out / "split.csv").write_text(table + "mine,train,mine,gray")  # somebody's own log
+    # Logs of somebody's own stay, also one whose name contains that of a log that is to be drawn.
+    table += "mine,train,mine,gray\nmytiny9-000005-copy,train,mine,gray"
+    (out / "split.csv").write_text(table.replace(",", ";"))  # as Excel may save it
     synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
     with open(out / "split.csv", newline="") as file:
-        now = {row["name"][-6:]: row["split"] for row in csv.DictReader(file)}
-    assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 7)
+        now = {row["name"].removeprefix("tiny9-"): row["split"] for row in csv.DictReader(file)}
+    assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 8)
 
 
 def test_a_folder_with_other_content_is_refused(

@@ -1,6 +1,7 @@
 """predict --curves and wellseg curves: the files of curves that are known, and their options."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -657,16 +658,19 @@ def test_without_a_report_that_can_be_read_or_a_probability_nothing_is_made(kept
     assert not (kept / "log.las").exists()
 
 
-def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys):
+@pytest.mark.parametrize("more", [b"more", b""])
+def test_a_threshold_holds_and_a_scan_that_changed_or_is_gone_is_told(kept, capsys, more):
     probability, scan = str(kept / "log.probability.tif"), kept / "log.tif"
     report = json.loads((kept / "log.json").read_text())
     version = {"scan_version": f"{scan.stat().st_size} bytes, then"}
+    if not more:  # the size alone would not tell
+        version["scan_sha256"] = hashlib.sha256(scan.read_bytes()).hexdigest()
     (kept / "log.json").write_text(json.dumps(report | version))
     main([probability, "--threshold", "0.6"])
     assert read(kept / "log.curves.csv") == []
     main([probability, "--rows", "300-900"])
     assert "--threshold 0.6" in (kept / "log.las").read_text()
-    scan.write_bytes(scan.read_bytes() + b"more")
+    scan.write_bytes(scan.read_bytes()[: None if more else -4] + (more or b"more"))
     before = (kept / "log.las").read_bytes()
     with pytest.raises(SystemExit) as ended:
         main([probability, "--threshold", "0.3"])
@@ -1151,6 +1155,17 @@ def test_a_report_that_was_edited_stops_nothing(followed, field, value):
     assert before.keys() == after.keys() and np.array_equal(before.data, after.data, equal_nan=True)
 
 
+def test_a_unit_of_depth_that_was_edited_is_refused(followed, capsys):
+    """The LAS had furlongs."""
+    report = json.loads((followed / "log.json").read_text()) | {"depth": ["0=100", "1500=250"]}
+    (followed / "log.json").write_text(json.dumps(report | {"depth_unit": "furlong"}))
+    with pytest.raises(SystemExit, match="2"):
+        main([str(followed / "log.curves.csv"), "--step", "0.5"])
+    assert "--depth_unit is ft or m, not furlong" in capsys.readouterr().err
+    main([str(followed / "log.curves.csv"), "--depth_unit", "m"])
+    assert las_of(followed / "log.las").curves[0].unit == "M"
+
+
 def test_a_damaged_view_is_told_and_the_rest_is_whole(followed, capsys):
     (followed / "log.html").write_text("const DATA = {bad wellseg")
     main([str(followed / "log.curves.csv"), "--edit", "T1_C1_SOLID=GR"])
@@ -1561,7 +1576,7 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     turns[600:651] = 1
     found = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
-    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+9"])
+    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+8"])
     assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
 
 
@@ -1700,6 +1715,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
         (["GR"], "'GR' is not CURVE=NAME, CURVE="),
         (["T1 C1=GR"], "'T1 C1=GR' is not CURVE=NAME"),
         (["GR=SP"], "there is no curve GR in"),
+        (["T1_C1_SOLID:5-9+9"], "'T1_C1_SOLID:5-9+9' is not CURVE=NAME"),
         (["T1_C1_SOLID=GR", "T1_C1_SOLID:5-9="], "rows of curve T1_C1_SOLID are in two edits"),
         (["T1_C1_SOLID=gr", "T2_C1_SOLID=GR"], "curves gr and GR: one name in a LAS"),
         (["T1_C1_SOLID=dept"], "curve 'dept', row 0: a name has letters"),

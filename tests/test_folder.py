@@ -29,6 +29,7 @@ from wellseg.many import summary as summaries
 from wellseg.many.summary import Screen, as_csv, write_summary
 from wellseg.many.tasks import Outcome, Settings, list_tasks, outcome_of
 from wellseg.predict import main
+from wellseg.review.command import main as curves_main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim, tidy
 
@@ -776,6 +777,24 @@ def test_a_folder_that_may_not_be_written_to_is_told_with_the_way_out(folder, we
     assert "a.tif" in (said := capsys.readouterr().err) and "(--out)" in said
 
 
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
+def test_results_that_cannot_be_there_are_told_with_the_way_out(
+    folder, weights, monkeypatch, capsys, error
+):
+    """As above, also for root and for a CD; wellseg curves said no more than the reason."""
+    closed = OSError(error, os.strerror(error), str(folder / ".wellseg-a.lock"))
+    monkeypatch.setattr("wellseg.scan.files.FileLock.acquire", Mock(side_effect=closed))
+    run(folder / "a.tif", "--out", folder, "--weights", weights, status=1)
+    (folder / "a.curves.csv").touch()
+    (folder / "a.json").write_text('{"rows": 9, "columns": 9}')
+    with pytest.raises(SystemExit, match="2"):
+        curves_main([str(folder / "a.curves.csv")])
+    said = [line for line in capsys.readouterr().err.splitlines() if os.strerror(error) in line]
+    assert len(said) == 2 and all(
+        line.endswith("; name another folder for the results (--out)") for line in said
+    )
+
+
 # Kills and full disks, for real
 
 
@@ -791,6 +810,7 @@ def tall(tmp_path):
 HOLD = """
 import os, sys, time
 from wellseg.predict import main
+from wellseg.review.command import main as curves_main
 real = os.fsync
 def fsync(file):  # a mask of a tall scan is complete, but has not its name yet
     while os.readlink(f"/proc/self/fd/{file}").endswith("tall.mask.tif") and not os.path.exists("GATE"):

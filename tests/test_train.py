@@ -308,6 +308,25 @@ def test_ctrl_c_in_the_first_step_leaves_no_weights(tmp_path, monkeypatch, capsy
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+def test_sigterm_before_lightning_listens_is_one_line(tmp_path, monkeypatch, capsys):
+    """Torch is imported, and masks are read, for some seconds or minutes."""
+
+    def begun(*_, **__):
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        monkeypatch.setattr("wellseg.train.train", begun)
+        run("--out", tmp_path / "run", status=130)
+        monkeypatch.setattr("wellseg.train.parse", Mock(side_effect=KeyboardInterrupt))
+        run(status=130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["wellseg.train: error: stopped before the first step; nothing was lost"] * 2
+
+
 def test_metrics_of_a_run_are_on_disk_before_it_goes_on(tmp_path, monkeypatch):
     out = tmp_path / "run"
     small = [*SMALL, "--data.preset", "tiny", "--data.count", 4, "--data.val_count", 1]

@@ -43,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
                 advice = "training runs one log a step, by design: --steps says how many"
             message = f"there is no option --{unknown[1]}: {advice}"
         if missing := re.match(r"the following arguments are required: (\w+)", message):
-            message = f"give {missing[1]}, before the options or after --"
+            message = f"give {missing[1]} in the command, before the options or after --"
         fail(self.prog, message.removeprefix("argument ").replace(": takes", " takes"), WRONG_USAGE)
 
 
@@ -71,6 +71,9 @@ def parse(
     for i, word in enumerate(words[: words.index("--") if "--" in words else None]):
         if word in switches and [*words, ""][i + 1].lower() not in ("true", "false"):
             words[i] = f"{word}=true"
+    with suppress(ValueError):  # only the main thread may set handlers
+        # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     _sleep_where_busy()
     if isinstance(sys.stdout, io.TextIOWrapper):  # Windows may write it in an 8-bit code
         sys.stdout.reconfigure(errors="backslashreplace")  # as Python lets stderr do
@@ -115,11 +118,8 @@ def program(
     command, doc = do.__name__, sys.modules[do.__module__].__doc__ or ""
 
     def main(argv: Sequence[str] | None = None) -> None:
-        config, _ = parse(options, command, doc, argv)
-        with suppress(ValueError):  # only the main thread may set handlers
-            # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does.
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
+            config, _ = parse(options, command, doc, argv)
             status = do(config)
         except (ValueError, OSError, ScanError, NotImplementedError) as error:
             full = getattr(error, "errno", None) in NO_ROOM

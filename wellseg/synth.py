@@ -55,11 +55,12 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     from wellseg.scan.writer import write_picture
 
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
-    drawn, table, head = 0, out / "split.csv", "name,split,well,kind"
-    listed = table.read_text(encoding_of(table)).rstrip() if table.exists() else head
+    drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
+    if table.exists():
+        listed = table.read_text(encoding_of(table)).rstrip().replace(";", ",")  # of a spreadsheet
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        if name not in listed:
+        if f"\n{name}," not in listed:
             listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}"
         parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
         if not all((out / part).exists() for part in parts):

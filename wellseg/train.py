@@ -8,6 +8,7 @@ Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoi
 
 import json
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -86,6 +87,8 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             for warning in warnings:
                 print(f"wellseg.train: warning: {warning}", file=sys.stderr)
         say(f"{len(train)} logs an epoch, {len(val)} to validate with")
+        if trainer.world_size > 1:  # Lightning's handler alone ends all processes at one step
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             if config.weights and not begun:
                 trainer.validate(segmenter, to_validate, verbose=False)
@@ -179,8 +182,8 @@ def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    config, given = parse(TrainConfig, "train", __doc__, argv)
     try:
+        config, given = parse(TrainConfig, "train", __doc__, argv)
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)

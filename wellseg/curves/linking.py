@@ -23,7 +23,6 @@ from wellseg.curves.strands import STOP, Chain, is_strand, measure, pairs_betwee
 from wellseg.curves.tracks import Tracks
 
 Places = NDArray[np.complexfloating[Any]]
-
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans
@@ -100,12 +99,10 @@ def link(
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     known = rows, layer, worth, look, is_open == 0, given, knot_up, knot_down, ends
     table = StrandTable._make([*places, *known])
-
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
     flow, births = solve(table, pairs, cost, end_cost)
-
     names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
     out, reach = [list[int]() for _ in strands], [list[int]() for _ in strands]
     for (i, j), count in zip(names, flow.tolist(), strict=True):

@@ -78,6 +78,8 @@ class CurveOptions:
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
 
     def __post_init__(self) -> None:
+        if self.depth_unit not in (None, "ft", "m"):  # a report that was edited by hand
+            raise ValueError(f"--depth_unit is ft or m, not {self.depth_unit}")
         self.unit = self.depth_unit or "ft"
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             what = "a step is above 0" if self.depth else "a step is a depth: give --depth, too"

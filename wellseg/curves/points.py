@@ -19,7 +19,6 @@ Style = Literal["solid", "dashed", "dotted"]
 Floats = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
 # What a piece of a curve looks like is an array (9,), its *look*. The entries are
 LOOKED_ROWS, HALF_WIDTH, INK_SHARE = 0, 1, 2  # rows seen; pixels; share of the stroke with ink
 PAINT, HOME = slice(3, 6), 6  # red, green, blue; middle of its usual track, inches from the left

@@ -11,12 +11,11 @@ from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
-LOOK_ROWS = 160
+LOOK_ROWS, NEVER = 160, 1e6
 END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 dpi or less
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
-NEVER = 1e6
 SWAP, SIDES, LONG_ROWS, AWAY, OLDER, TIMES, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 4.0, 400
 """An `exchange` costs SWAP; SIDES more where curves then change sides at a touch of over LONG_ROWS,
 less where they keep them (317 of 417 touches are bounces); AWAY in another track; OLDER less where

@@ -70,6 +70,7 @@ class Worker:
                 config, entries = self._with_earlier_options(task, self.config, say)
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
+                    entries |= {"scan_sha256": files.digests(here.scan, [""]).get("")}
                     told, say = say, lambda text: told(text.replace(here.scan, task.scan))
                     return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
         except Exception as error:
@@ -79,9 +80,6 @@ class Worker:
             code = getattr(error, "errno", None)
             if code == errno.ENOMEM or isinstance(error, MemoryError):
                 reason += f"; {LESS_MEMORY}"
-            closed = code in (errno.EACCES, errno.EPERM, errno.EROFS)
-            if closed and not self.config.out and "another program" not in reason:
-                reason += "; name a folder for the results (--out)"
             # Not ScratchFull, nor EFBIG: other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
             if is_full and not getattr(error, "filename", None):
@@ -118,7 +116,9 @@ class Worker:
     def _kept(self, task: Task, config: PredictConfig, report: Any, say: Say) -> dict[str, Any]:
         """Options for one scan (--depth ...) of its report that still hold, if not given now."""
         kept = {} if config.overwrite else config.left_to(report)
-        if kept and not str(report.get("scan_version")).startswith(f"{task.size_bytes} bytes"):
+        size = str(report.get("scan_version")).partition(" bytes")[0]  # a copy has another time
+        told = {size, str(report.get("scan_sha256", ""))}  # "" of an older wellseg
+        if kept and told - {"", str(task.size_bytes), *files.digests(task.scan, [""]).values()}:
             say(f"{task.scan}: has changed: say --{' --'.join(kept)} of it again, where they hold")
             return {}
         # A scale is of a curve, by its name: it holds if the same curves get the same names again.

@@ -30,9 +30,8 @@ TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoesca
 TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
 SMALL = 4
 LEAST = 8  # probabilities of less than LEAST / 255 are stored as 0, which saves half of the bytes
-THUMB_COLUMNS, THUMB_ROWS = 268, 168
 LINES, CELLS = 1000, 64  # of the map: about so many lines at most, of so many cells each
-PLACE_ROWS, PLACES = 256, 24
+THUMB_COLUMNS, THUMB_ROWS, PLACE_ROWS, PLACES = 268, 168, 256, 24
 DOUBT_FROM, DOUBT_TO = 0.2, 0.8  # probabilities of pixels in doubt, as at the edge of any curve
 LEAST_DOUBTFUL = 512  # pixels (two a row): places with fewer are not worth a visit
 

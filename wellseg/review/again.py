@@ -21,17 +21,16 @@ from wellseg.review.corrected import FLAGS, ROW, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
 from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
-from wellseg.scan.files import Size
+from wellseg.scan.files import Size, digests
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
 from wellseg.scan.writer import write_picture
 
-BAND_PIXELS = 8_000_000
 ASIDE_INCHES = 0.07  # a line leaves the straight way by so much; thrice on what the network found
 STRAIGHT, SEEN, EDGE = 0.3, 0.5, 0.2  # costs of a pixel: so far away, less if found; at an edge
 DEEP = 4.0  # pixels from the edge: no middle of a stroke is cheaper
 FAINT = 24  # gray levels from ink to paper at least
-WAY_PIXELS = 4_000_000  # of a window at most: some seconds, 0.3 GB
+BAND_PIXELS, WAY_PIXELS = 8_000_000, 4_000_000  # of a window at most: some seconds, 0.3 GB
 NEAR = np.ones((7, 7), np.uint8)
 
 
@@ -76,7 +75,8 @@ def enter_scan(opening: ExitStack, given: Path, config: CurvesConfig, size: Size
     if (seen.rows, seen.columns) != size or seen.orientation != 1:
         has = f"{size[0]:,} x {size[1]:,} pixels, as its results are"
         raise ValueError(f"{path.name} is stored turned or not {has}: turn it, or give --scan")
-    if not named and was.isdigit() and int(was) != path.stat().st_size:
+    told = {was, str(report.get("scan_sha256"))}
+    if not named and told - {"None", str(path.stat().st_size), *digests(path, [""]).values()}:
         raise ValueError(f"{path} has changed since it was masked: wellseg predict first")
     return seen
 

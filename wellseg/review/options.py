@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from wellseg.curves.options import ENDING, OF_ONE_SCAN, RANGE, TABLE, CurveOptions, numbers_in
 from wellseg.scan.files import DIGITS, REPORT, Size, settled_report
 
-EDIT = rf"(\w+)(?::{RANGE})?(?:=(\w*)|([+-][1-9]))"
+EDIT = rf"(\w+)(?::{RANGE})?(?:=(\w*)|([+-][1-8]))"
 DRAWN = r"(\w+)((?::\d+@\d+){2,})"
 
 

@@ -31,7 +31,6 @@ from wellseg.rows.statistics import DepthStatistics, PartMoments, scale_and_shif
 from wellseg.rows.store import Block, RowStore, ScratchFull, give_back_memory
 
 ShareDone = Callable[[float], None]  # is called with the share done, in [0, 1]
-
 # What follows decides how fast an evaluation is and what it takes, never its result.
 KEEP_ABOVE_WORK = 100  # multiply-adds a value of maps that are kept: writing and reading take that
 STRIP_BYTES = 8 << 20  # of the widest map: a few fit in a CPU's cache; of 2 MB Python takes longer

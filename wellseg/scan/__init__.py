@@ -7,6 +7,7 @@ API_NUMBER = r"(?<!\d)(\d{2}[-_]\d{3}[-_]\d{5}(?:[-_]\d{2}(?!\d)){0,2}|\d{10}(?:
 """State, county and well; sidetrack and event: 10, 12 or 14 digits (API Bulletin D12A)."""
 SUFFIXES = frozenset(".tif .tiff .png .jpg .jpeg .bmp .jp2".split())
 NOT_READ = frozenset(".pdf .webp .gif .djvu .djv .heic .avif .jxl .emf .cgm .svg .psd .xps".split())
+NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 MASK = ".mask.tif"
 RESULTS = MASK, ".probability.tif", ".overlay.png", ".json", ".html", ".view", ".curves.csv", ".las"
 """Endings of the files and folders that predict writes for a scan."""
@@ -37,3 +38,10 @@ def well_of(name: str) -> str:
 def is_scan_file(name: str) -> bool:
     """Tell by its name whether a file of a folder is to be opened (hidden ones are not)."""
     return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith(".")
+
+
+def is_wanted(name: str, is_folder: bool) -> bool:
+    if name.startswith((".", "$")) or name.endswith((".view", *NOT_OPENED)):
+        return False
+    is_picture = is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
+    return is_folder or (is_picture and not name.endswith(RESULTS))

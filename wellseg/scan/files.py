@@ -4,6 +4,7 @@ Credentials and endpoints of a URL come from where its library looks for them (A
 AWS_ENDPOINT_URL, FSSPEC_S3_..., an instance's role). The network reads local files alone: a scan
 is fetched, masked in a temporary folder, and its results are put, the report last."""
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from wellseg.scan import MASK, NOT_READ, RESULTS, is_scan_file, one_line
+from wellseg.scan import MASK, RESULTS, is_wanted, one_line
 from wellseg.scan.atomic import HIDDEN, AnyPath, write_file
 
 REPORT, FORMAT = ".json", 1  # ending of a scan's report; version of its fields: docs/files.md
@@ -38,7 +39,6 @@ MADE_OF_MASK = {  # endings by the option that asks for them; numbered LAS are o
 EDITABLE = MASK, ".curves.csv", ".las"
 OURS = b"wellseg", b"scan,status,", b"name,split,well,", b"log,IDF1,"  # all we write has one
 NOT_OURS = "is not wellseg's: move it away, or name a folder for the results (--out)"
-NOT_OPENED = "System Volume Information", "lost+found", "@eaDir", "#recycle"  # of the system
 SCRATCH = "wellseg-scan-"
 Size = tuple[int, int]  # rows, columns
 
@@ -129,13 +129,6 @@ def join(folder: str, name: str) -> str:
 
 def absolute(place: str) -> str:
     return place if is_url(place) else os.path.abspath(place)
-
-
-def is_wanted(name: str, is_folder: bool) -> bool:
-    if name.startswith((".", "$")) or name.endswith((".view", *NOT_OPENED)):
-        return False
-    is_picture = is_scan_file(name) or Path(name).suffix.lower() in NOT_READ
-    return is_folder or (is_picture and not name.endswith(RESULTS))
 
 
 def find_files(place: str) -> tuple[bool, list[Task], dict[str, str]]:
@@ -270,10 +263,15 @@ def claim(task: Task) -> Iterator[bool]:
         yield True
         return
     folder, name = os.path.split(task.stem)
-    os.makedirs(folder or ".", exist_ok=True)
     lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
-    with suppress(Timeout):
-        lock.acquire()
+    try:
+        os.makedirs(folder or ".", exist_ok=True)
+        with suppress(Timeout):
+            lock.acquire()
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            error.strerror = f"{error.strerror}; name another folder for the results (--out)"
+        raise
     try:
         yield lock.is_locked
     finally:

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]  # or R, G, B; also masks and probabilities: docstrings say which
-
 STRONG_COLOUR = 96  # a colour is ink from this difference of its channels on
 CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
-MARGIN_PX = 40  # of paper around the scored pixels
-PICTURE_PIXELS = 40_000_000
+MARGIN_PX, PICTURE_PIXELS = 40, 40_000_000  # of paper around what is scored; of a picture at most
 
 
 def to_gray(pixels: Gray) -> Gray:
