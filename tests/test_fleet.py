@@ -191,6 +191,7 @@ def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
     ends = [".mask.tif", ".overlay.png", ".probability.tif", ".curves.csv", ".las", ".html"]
     for end in ends:
         (tmp_path / f"a{end}").touch()
+    (tmp_path / "a.mask.tif").write_bytes(b"mask")  # an empty one is of a crash
     (tmp_path / "a.view").mkdir()
     settings = Settings(config, {})
     assert find_done([task], settings)[0]

@@ -25,7 +25,7 @@ ENDS = {"failed": "failed", "elsewhere": "are left to another run", "waiting": "
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import Outcome, count_kinds, find_done, list_tasks, settings_of
+    from wellseg.many.tasks import CONVERT, Outcome, count_kinds, find_done, list_tasks, settings_of
     from wellseg.scan.files import is_url, tidy
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -52,7 +52,7 @@ def predict(config: PredictConfig) -> int:
         for task in closed:
             screen.say(f"wellseg.predict: {task.scan}: {not_read[task].reason}")
         if kinds := count_kinds(it for it in not_read if it not in closed):
-            screen.say(f"{kinds} not read: convert what is a log to TIFF; summary.csv names each")
+            screen.say(f"{kinds} not read: {CONVERT}; summary.csv names each")
         write_summary(folder, outcomes, preview, running=True)
         written_s = time.monotonic()
         try:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
-DEFAULT = "paper-logs-29"
-HEADER_KEY, FORMAT = "wellseg", 1
+DEFAULT, HEADER_KEY, FORMAT = "paper-logs-29", "wellseg", 1
 INPUT = "ink = 1 - gray/255; gray = luma less saturation beyond 96; colour (R-G)/256, (R+G-2B)/512"
 """The rule by which a scan becomes what the network sees: `scan.pictures`, `net.resunet.to_ink`."""
 

@@ -21,6 +21,7 @@ from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
 SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports of one mask
+CONVERT = "convert what holds a log to TIFF, name the folder of a link, too"
 OPEN = "let yourself read it and start again, or name the folders that you need"
 READERS = 16  # of small files at once: on a network drive they mostly wait
 KNOWN = {it: it for it in ("rows", "columns", "seconds", "curve_share", "doubt_share", "curves")}
@@ -73,10 +74,10 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
         readable = [task for task in found if not is_folder or is_scan_file(task.name)]
         others = [task for task in found if is_folder and not is_scan_file(task.name)]
         if not readable and not closed:
-            instead = f", but {count_kinds(others)}: convert them to TIFF" if others else ""
+            instead = f", but {count_kinds(others)}: {CONVERT}" if others else ""
             raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
         folders += [place] if is_folder else []
-        not_read |= dict.fromkeys(others, Outcome("not read", "convert what holds a log to TIFF"))
+        not_read |= dict.fromkeys(others, Outcome("not read", CONVERT))
         for name, why in closed.items():
             not_read[Task(name, join(place, name))] = Outcome("failed", f"{why}; {OPEN}")
         for task in readable:

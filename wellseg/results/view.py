@@ -27,8 +27,7 @@ from wellseg.scan.writer import Strips
 
 inline = partial(htmlsafe_json_dumps, separators=(",", ":"))
 TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-TILE_ROWS, TILE_COLUMNS = 1024, 4096  # of the file: reduced tiles show SMALL times as many
-SMALL = 4
+TILE_ROWS, TILE_COLUMNS, SMALL = 1024, 4096, 4  # of the file: reduced tiles show SMALL times more
 LEAST = 8  # probabilities of less than LEAST / 255 are stored as 0, which saves half of the bytes
 LINES, CELLS = 1000, 64  # of the map: about so many lines at most, of so many cells each
 THUMB_COLUMNS, THUMB_ROWS, PLACE_ROWS, PLACES = 268, 168, 256, 24

@@ -133,8 +133,8 @@ def absolute(place: str) -> str:
 
 def find_files(place: str) -> tuple[bool, list[Task], dict[str, str]]:
     """Whether ``place`` is a folder; tasks, without results, of the wanted files below it, by name;
-    of a file, one of itself; folders below it that are closed, and why. Leaves out links to
-    folders. Raises ValueError: ``place`` itself is not there, or closed."""
+    of a file, one of itself; folders below it that are closed, and why. A link to a
+    folder is one file. Raises ValueError: ``place`` itself is not there, or closed."""
     (fs, root), found, closed = filesystem(place), list[Task](), dict[str, str]()
     folders = [root]
     while folders:  # fsspec's own walk leaves out what it cannot look into
@@ -144,6 +144,8 @@ def find_files(place: str) -> tuple[bool, list[Task], dict[str, str]]:
                 return False, [_task(PurePosixPath(root).name, place, fs.info(root))], {}
             for info in fs.ls(folder, detail=True):
                 path, kind = PurePosixPath(info["name"]), info["type"]
+                if info.get("islink") and is_wanted(path.name, True) and fs.isdir(path):
+                    found.append(Task(f"{path.relative_to(root)} (folder).link", str(path)))
                 if path == PurePosixPath(folder) or not is_wanted(path.name, kind == "directory"):
                     continue  # behind URLs a folder may list itself
                 if kind == "directory":

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-TOLERANCE_PX = 3.0
+TOLERANCE_PX, MOST_DB = 3.0, 40.0
 DENSE_ROWS = 3  # the shared labels have a point for one to three rows, and only these count
 LEAST_ROWS = 20  # printed curves of fewer rows are not scored
 WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows
 CLEAR_ROWS = 8  # two curves touch where they come close, and are apart in so many above and below
 SURE_ROWS = 10  # a followed curve goes over to another printed one that it lies on in so many
-MOST_DB = 40.0
 IDENTITY_HEADINGS = ["log", "IDF1", "whole", "crossings right", "bounces right"]
 IDENTITY_HEADINGS += ["SNR dB", "error px, p95", "inches, p95", "edits/1000 rows"]
 Floats = NDArray[np.floating[Any]]
