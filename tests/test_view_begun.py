@@ -1,7 +1,7 @@
 """The view: what was begun, and is no correction yet, is there when the page is loaded again."""
 
 import pytest
-from test_view import settle
+from test_view import change_data, settle
 from test_view_places import click_paper, edits, page_of, see_alone
 
 FIELDS = "[$('#left').value, $('#right').value, $('#unit').value, $('#log').checked]"
@@ -81,7 +81,7 @@ def test_depths_that_were_typed_without_done_are_not_lost(page):
     assert page.evaluate("pen") is None
 
 
-def test_a_stroke_that_was_begun_goes_on(page):
+def test_a_stroke_that_was_begun_goes_on(page, tmp_path):
     see_alone(page, "A")
     page.keyboard.press("r")
     click_paper(page, 110, 100)
@@ -92,6 +92,8 @@ def test_a_stroke_that_was_begun_goes_on(page):
     assert edits(page) == ["DRAWN_1:100@110:200@120", "A:100-200=", "DRAWN_1=A"]
     page.locator("#give").click()
     click_paper(page, 20, 50)
+    page.evaluate("keepBegun(); isKept = false")
+    change_data(tmp_path, edits=1)  # a command was run: A and B are there still
     again(page)
     assert "become those of B" in page.locator("#pen").inner_text()
     page.keyboard.press("Escape")

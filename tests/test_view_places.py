@@ -201,6 +201,9 @@ def test_of_two_that_are_joined_the_name_stays_that_somebody_gave(tmp_path, brow
     page.evaluate("isolate(0, 500)")
     page.locator("#cut").click()
     assert join("GR", "GR_B") == "GR" and join("GR", "T1_C2_SOLID") == "GR"
+    page.evaluate("isolate(followed.findIndex(({ name }) => name === 'T1_C3_DASHED'), 3000)")
+    page.locator("#cut").click()
+    assert join("T1_C3_DASHED", "T1_C3_DASHED_B") == "T1_C3_DASHED", "as before the cut"
 
 
 IN_SIGHT = """(id) => { const { left, top, width, height } = $(id).getBoundingClientRect();

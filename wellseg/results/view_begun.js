@@ -27,7 +27,8 @@ function resume({ those: of, name, typed, half, pen: had }) {
     $("#name").value = typed;
     $("#name").dispatchEvent(new Event("change"));
   }
-  if (!had || (of !== those && !["depth", "tracks"].includes(had.kind))) return;  // those are of the scan's rows and columns
+  const isOfScan = ["depth", "tracks"].includes(had?.kind) || !had?.of;  // curves may be others by now, or have other names
+  if (!had || (of !== those && (had.gap || !(isOfScan || at(had.of) >= 0)))) return;
   isolate(at(had.of), had.gap ? had.gap.row : -1);
   draw(had.kind);
   Object.assign(pen, had);

@@ -134,5 +134,6 @@ $("#mate").onchange = offerLeap;
 // A name that was given stays, rather than one that wellseg gave or that of a piece that was cut off; else that of the other one.
 const isCutOff = (name) => /_B+$/i.test(name) && fix.names.some((one) => one.toLowerCase() === name.replace(/_B+$/i, "").toLowerCase());  // RHO_B alone is none
 const isGiven = (name) => !/^(T\d+_C\d+_(SOLID|DASHED|DOTTED)|DRAWN_\d+)(_X10)?(_B+)?$/i.test(name) && !isCutOff(name);
-const join = (other, own = followed[alone].name, also = undefined) => (isGiven(own) && !isGiven(other) ? rename(own, other, also) : rename(other, own, also));
+const rank = (name) => (isGiven(name) ? 2 : isCutOff(name) ? 0 : 1);
+const join = (other, own = followed[alone].name, also = undefined) => (rank(own) > rank(other) ? rename(own, other, also) : rename(other, own, also));
 $("#join").onclick = () => join($("#mate").value);
