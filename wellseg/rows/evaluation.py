@@ -3,14 +3,12 @@
 Rows are pulled through the network's graph: a step gives rows [a, b) of its map by asking its
 inputs for the rows that these depend on (``graph``). Some maps are computed in a *sweep*, strip by
 strip from top to bottom, each strip once:
-
 * the input of a norm that reads the image. Its moments are merged strip by strip, as far down as
   the norm needs; from then on the norm is a scale and shift (``statistics``);
 * a map with several users, which would otherwise be computed once for each of them.
 
 Both are kept (``store``) until their last reader has gone past them, if computing them again would
 take longer. All other maps are computed when they are needed, and forgotten.
-
 On a CPU several strips are computed at once, each by one thread: threads that share each operation
 wait for one another at its end, and very long beside a busy program."""
 

@@ -114,7 +114,7 @@ class ScratchFull(OSError):
     def __init__(self, folder: Path, needed_bytes: int, free_bytes: int = 0) -> None:
         free, needed = (f"{size / 1e6:,.0f} MB" for size in (free_bytes, needed_bytes))
         said = f"{folder} has {free} free and the temporary files need {needed}"
-        super().__init__(errno.ENOSPC, f"{said}: free some, name a --scratch, or more --memory")
+        super().__init__(errno.ENOSPC, f"{said}: free some, or set --scratch or --memory")
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
