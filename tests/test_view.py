@@ -986,7 +986,7 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     assert page.locator("#name").input_value() == "DRAWN_1"
     value = "(column) => valueAt(followed[alone], column, 350)"
     assert page.evaluate(value, 45.5) == "DRAWN_1 0.255 of its track"
-    assert page.evaluate(value, 210) == "", "it is in no track there"
+    assert page.evaluate(value, 210) == "DRAWN_1 0.6563 of the scan’s width", "it is in no track"
     page.keyboard.press("Escape")
     draw([100, 100])
     page.keyboard.press("Escape")  # of no use yet: nothing is drawn
