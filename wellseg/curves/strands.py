@@ -43,6 +43,7 @@ DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
 """A pixel farther from all of a clear colour is black; least line of a grid, and largest gap in it;
 largest part of a stroke that another ink hides; gaps between the dots of a fill, and least fill. If
 another ink is in the smaller square around a pixel, its own fill in the larger: no curve, fill."""
+AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 """One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
 as many light, and at most BETWEEN neither: by their largest channel."""
@@ -184,12 +185,12 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
-        stroke = (_morph(layers == layer, cv2.MORPH_CLOSE, HIDDEN) & (mask > 127)).view(np.uint8)
-        x, y, wide, high = cv2.boundingRect(stroke)
-        part = np.pad(stroke[y : y + high, x : x + wide], 1)
+        rows, columns = _used(layers == layer, HIDDEN.size)
+        own, curve = (one[rows][:, columns] for one in (layers == layer, mask > 127))
+        part = np.pad((_morph(own, cv2.MORPH_CLOSE, HIDDEN) & curve).view(np.uint8), 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
         row, column = np.nonzero(skeletonize(part > 0))
-        row, column, half = row + y - 1, column + x - 1, half[row, column]
+        row, column, half = rows[row - 1], columns[column - 1], half[row, column]
         kept = (row >= keep.start) & (row < keep.stop)
         row, column, half = row[kept], column[kept], half[kept]
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
@@ -217,29 +218,31 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
     hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
-    ink = np.where(has_hue, _find_inks(hue[has_hue & mask], inks)[hue], (bright < DARK) * BLACK)
+    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)
+    ink = np.where(has_hue, cv2.LUT(hue, of_hue), (bright < DARK) * BLACK)
     clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
     for number in np.unique(clear[clear > 0]).tolist():
-        own = ink == number
+        x, y, wide, high = cv2.boundingRect((clear == number).view(np.uint8))
+        box = np.s_[max(0, y - AWAY) : y + high + AWAY, max(0, x - AWAY) : x + wide + AWAY]
+        near, own, out = clear[box], ink[box] == number, ~mask[box]
         # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
         for to in (ACROSS, ACROSS.T):
-            line = own & _morph(own | (clear > 0), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
-            on = line & _morph(line & ~mask, cv2.MORPH_CLOSE, to, borderValue=0)
-            clear[on] = 0
-            grid |= on & (number == BLACK)
+            line = own & _morph(own | (near > 0), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
+            if (ends := line & out).any():
+                on = line & _morph(ends, cv2.MORPH_CLOSE, to, borderValue=0)
+                near[on] = 0
+                if number == BLACK:
+                    grid[box] |= on
         # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
-        rest = _morph(own & ~mask, cv2.MORPH_CLOSE, DOTS) if number == BLACK else own & ~mask
+        rest = _morph(own & out, cv2.MORPH_CLOSE, DOTS) if number == BLACK else own & out
         if (area := _morph(rest, cv2.MORPH_OPEN, AREA)).any():
-            others = _morph((clear > 0) & ~own, cv2.MORPH_DILATE, NEAR)
-            clear[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
-    other, each = (clear == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
-    distance, nearest = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
-    of_label = np.zeros(nearest.max() + 1, np.uint8)
-    of_label[nearest[clear > 0]] = clear[clear > 0]
-    layers = np.where(distance <= REACH_PX, of_label[nearest], BLACK) * mask
+            others = _morph((near > 0) & ~own, cv2.MORPH_DILATE, NEAR)
+            near[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
+    layers = _nearest(clear, mask)
     layers[grid & (layers > BLACK)] = 0
     for number, counts in enumerate(inks.values(), FIRST_INK):
-        counts += _count_pixels(layers, number, bright, has_hue)
+        if (layers == number).any():
+            counts += _count_pixels(layers, number, bright, has_hue)
     pixels, patches, *shades = np.array([*inks.values()]).reshape(-1, 5).T
     is_print = patches.sum() > PRINT * pixels.sum()
     is_mixed = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
@@ -251,6 +254,32 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
         to_dim, to_light = (cv2.distanceTransform((~it).view("u1"), cv2.DIST_L2, 3) for it in cores)
         layers[own & (to_dim < to_light)] += DARK_INK
     return layers
+
+
+def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
+    """Gives each pixel of a mask the layer of the nearest clear one, or BLACK: in strips of rows,
+    without the columns far from curves, as it takes long."""
+    layers, reach = np.zeros_like(clear), REACH_PX + 1
+    for top in range(0, len(mask), STRIP_ROWS):
+        strip = slice(max(0, top - reach), top + STRIP_ROWS + reach)
+        _, columns = _used(mask[strip], reach)
+        if len(columns):
+            known = clear[strip, columns]
+            other, each = (known == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
+            distance, at = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
+            of_label = np.zeros(at.max() + 1, np.uint8)
+            of_label[at[known > 0]] = known[known > 0]
+            found = np.where(distance <= REACH_PX, of_label[at], BLACK)
+            layers[top : top + STRIP_ROWS, columns] = found[top - strip.start :][:STRIP_ROWS]
+    return layers * mask
+
+
+def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
+    """The rows and columns with any True, or so near one: most are blank, and would take time."""
+    near = np.ones((1, 2 * margin + 1), np.uint8)
+    sides = (cv2.dilate(np.atleast_2d(where.any(it)).view("u1"), near) for it in (1, 0))
+    rows, columns = map(np.flatnonzero, sides)
+    return rows, columns
 
 
 def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: Any) -> NDArray[np.bool_]:
@@ -272,15 +301,17 @@ def _find_inks(hue: Gray, inks: Inks) -> Gray:
 
 def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
     """Of one layer, what `Inks` adds up."""
-    x, y, wide, high = cv2.boundingRect((layers == number).view(np.uint8))
-    box = np.s_[max(0, y - 1) : y + high + 1, max(0, x - 1) : x + wide + 1]
-    own = (near := layers[box]) == number
-    _, patch, facts, _ = cv2.connectedComponentsWithStats(own.view(np.uint8))
+    rows, columns = _used(layers == number, 1)
+    near, bright = (one[rows][:, columns] for one in (layers, bright))
+    own = near == number
+    _, patch = cv2.connectedComponents(own.view(np.uint8))
     beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
-    size, edge = facts[:, cv2.CC_STAT_AREA], np.bincount(patch[beside], minlength=len(facts))
+    size = np.bincount(patch[own])
+    edge = np.bincount(patch[beside], minlength=len(size))
     patches = size[(size < PATCH_PIXELS) & (edge > BESIDE * size)]
-    hued = own & has_hue[box]
-    dark = (hued & (bright[box] < SHADES[1])).view(np.uint8)
+    hued = own & has_hue[rows][:, columns]
+    dark = (hued & (bright < SHADES[1])).view(np.uint8)
     seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
-    by_shade, _ = np.histogram(bright[box][seen], SHADES)
-    return np.array([np.count_nonzero(own), patches.sum(), *by_shade])
+    shown = bright[seen]
+    lower = [np.count_nonzero(shown < shade) for shade in SHADES]
+    return np.array([np.count_nonzero(own), patches.sum(), *np.diff(lower)])
