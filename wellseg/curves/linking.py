@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
-from scipy.sparse import block_array, coo_array, diags_array, eye_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
@@ -90,10 +90,11 @@ def link(
     knot_up, knot_down, short = _knots(chains, strands)
     places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
     # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
-    for knot, them in short.items():
-        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in them]).T
-        at = np.stack([knot_down, knot_up], 1) == knot
-        ends[at] = np.stack([ends[at, 0].clip(max=low.min()), ends[at, 1].clip(high.max())], 1)
+    at = np.stack([knot_down, knot_up], 1)
+    for knot in short.keys() & {*at.ravel().tolist()}:
+        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in short[knot]]).T
+        first, last = ends[at == knot].T
+        ends[at == knot] = np.stack([first.clip(max=low.min()), last.clip(high.max())], 1)
     rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
@@ -142,13 +143,14 @@ def _spurs(
                 spurs[used.upper[i], used.lower[i]].append(spur)
     for i in left_out:  # a level piece that hangs on nothing is of the nearest straight gap
         rows, _, left, right, sure, _ = strands[i].records(0).T
+        if np.ptp([left, right]) < LEVEL * len(rows) or sure.mean() <= CLEAR:
+            continue
         share = (rows.mean() - start.imag) / np.maximum(1, (stop - start).imag)
         column = (start + (stop - start) * share.clip(0, 1)).real
         fits = ~used.joined & (used.set_back == 0) & (table.layer[used.upper] == table.layer[i])
         fits &= (start.imag - slack / 2 <= rows[0]) & (rows[-1] <= stop.imag + slack / 2)
         off = np.where(fits, np.maximum(left.min() - column, column - right.max()), np.inf)
-        is_level = np.ptp([left, right]) >= LEVEL * len(rows) and sure.mean() > CLEAR
-        if is_level and off.min(initial=np.inf) <= HANGS * tenth_rows:
+        if off.min(initial=np.inf) <= HANGS * tenth_rows:
             at = used.upper[off.argmin()], used.lower[off.argmin()]
             them = short[table.knot_up[i]] + short[table.knot_down[i]]
             spurs[at] += [chain.records(0) for chain in them]
@@ -165,7 +167,8 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     # Or up a bridge, no longer than a stroke is wide, on which another curve comes down.
     bridges = (table.knot_up + 1j * table.knot_down)[table.rows <= 2 * table.look[:, HALF_WIDTH]]
     is_long = np.minimum(table.worth[upper], table.worth[lower]) > LOOP_ROWS  # else it is a hatch
-    joined |= is_long & np.isin(table.knot_up[lower] + 1j * table.knot_down[upper], bridges)
+    over = table.knot_up[lower[is_long]] + 1j * table.knot_down[upper[is_long]]
+    joined[is_long] |= np.isin(over, bridges)
     new, alike = table.given[lower] < 0, table.layer[lower] == table.layer[upper]
     possible = (joined | alike) & table.closed[upper] & new & (upper < lower)
     pairs = Pairs(upper, lower, joined, top[lower] - bottom[upper], 0.0 * upper).only(possible)
@@ -237,12 +240,16 @@ def solve(table: StrandTable, pairs: Pairs, cost: Floats, to_end: float) -> tupl
     A curve may end for nothing in a strand that goes on below the window."""
     count, links = len(table.worth), len(cost)
     free = (table.given < 0).astype(float)
-    one = eye_array(count, format="csc")
-    into, out, new = one[:, pairs.lower], one[:, pairs.upper], diags_array(free)
+    each, link, into, out = np.arange(count), np.arange(links), pairs.lower, pairs.upper
     # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
     # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    balance, carried = [into - out, new, -one, None, None], [into, new, None, one, -one]
-    matrix = block_array([balance, carried], format="csr")
+    new, end, none, more = links + count * np.arange(4)[:, None] + each
+    row = np.concatenate([into, out, each, each, *(count + at for at in (into, each, each, each))])
+    column = np.concatenate([link, link, new, end, link, new, none, more])
+    one, of_link = np.ones(count), np.ones(links)
+    value = np.concatenate([of_link, -of_link, free, -one, of_link, free, one, -one])
+    matrix = coo_array((value, (row, column)), shape=(2 * count, links + 4 * count)).tocsr()
+    matrix.eliminate_zeros()
     ends, second = np.full(count, to_end), SHARE * table.rows + 1e-3
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])
     wanted = np.concatenate([-np.maximum(table.given, 0), free])

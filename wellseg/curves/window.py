@@ -36,8 +36,8 @@ class Window:
     def decide(self, new: list[Chain], stop: int, ink: Gray, ink_row: int) -> None:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
-        strands = [c for c in self._chains if is_strand(c)]
-        strands = [c for c in strands if c.waiting or (not c.curves and c.first_row >= self._new)]
+        strands = [c for c in self._chains if c.waiting or c.first_row >= self._new]
+        strands = [c for c in strands if (c.waiting or not c.curves) and is_strand(c)]
         longest = {*sorted(strands, key=lambda c: (not c.waiting, -c.rows))[:MOST_STRANDS]}
         strands = sorted((c for c in strands if c in longest), key=lambda c: c.first_row)
         if strands:
