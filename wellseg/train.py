@@ -129,8 +129,6 @@ def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None
         said.append("other logs to validate with than before: the best step was theirs")
     if now["keep"] == "best" and best.exists():
         read_checkpoint(best)  # to say now what is wrong with it, not after the last step
-    elif now["keep"] == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
-        said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
     was = told.get("weights")
     if now["weights"] not in (None, was):
         said.append(f"begun with --weights {was}, goes on from its checkpoint: others do not count")
@@ -141,15 +139,10 @@ def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
     """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
     of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
     said, weights, root = "", told.get("weights"), told["data"]["root"]
-    logs, logs_now = (it["trainer"].get("accumulate_grad_batches", 1) for it in (told, now))
     if json.dumps(network) != json.dumps(now["model"]):
         said = f"--weights {weights}" if weights and not now["weights"] else f"--model {network}"
     elif bool(root) != bool(now["data"]["root"]):  # it may have moved
         said = f"--data.root {root}" if root else "drawn logs alone"
-    elif logs != logs_now:  # of a step
-        said = f"--trainer.accumulate_grad_batches {logs}"
-    elif logs > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
-        said = f"--val_every {told['val_every']}"
     if said:
         raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
     names = "seed", "steps", "val_every", "keep", "precision", "recompute"

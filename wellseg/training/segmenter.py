@@ -64,13 +64,11 @@ class Segmenter(LightningModule):
         checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Lightning counts logs: those of a step that was stopped are not done, and are taken again.
+        # Lightning counts logs: that of a step that was stopped is not done, and is taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
-        undone = progress["total"]["completed"] - logs
-        if progress["total"]["ready"] > logs:
+        if progress["total"]["ready"] > checkpoint["global_step"]:
             for part in ("total", "current"):
-                progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - undone)
+                progress[part] = dict.fromkeys(progress[part], progress[part]["completed"])
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
             group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
