@@ -44,8 +44,6 @@ class DataConfig:
         at_least(0, "data.", workers=self.workers)
         if not 0 <= self.drawn_share < 1:
             raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
-        if self.drawn_share and not self.root:
-            raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
 
 
 @dataclass
