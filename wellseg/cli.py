@@ -33,7 +33,6 @@ class _Parser(argparse.ArgumentParser):
         """One line: what is wrong, and which option may have been meant."""
         if unknown := re.match(r"unrecognized arguments: --([\w.-]+)", message):
             name = unknown[1].replace("-", "_")
-            name = {"traces": "curves", "checkpoint": "recompute"}.get(name, name)  # of before 0.2
             known = [action.dest for action in self._actions]
             near = [k for k in known if k.endswith(f".{name}")] or get_close_matches(name, known, 1)
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
