@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -156,7 +155,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
         Raises ScanError, naming the first damaged row; ValueError: they are not in the scan."""
-        start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
+        start, stop = int(start), int(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
         in_colour = self._in_colour and self.kind == "colour"
