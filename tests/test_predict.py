@@ -277,7 +277,7 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
     )
     for arguments in (["--view"], []):
         run(scan.parent, "--weights", weights, *arguments)  # neither pictures of the view are scans
-        assert "log.tif: done already" in capsys.readouterr().err and page.exists()
+        assert "1 of 1 scans are done already" in capsys.readouterr().err and page.exists()
     assert '"view":"log.html","thumb":"log.view/thumb.jpg"' in scan.with_name(
         "index.html"
     ).read_text("utf-8")

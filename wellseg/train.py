@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from wellseg.cli import INTERRUPTED, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_MEMORY, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import lock_folder, write_file
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
+        if isinstance(e, MemoryError) or NO_MEMORY.search(str(e)):
             fail("train", "out of memory: --resume with a (smaller) --data.crop_rows", SOME_FAILED)
         if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):
             raise

@@ -69,8 +69,8 @@ class Worker:
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
                     entries |= {"scan_sha256": files.digests(here.scan, [""]).get("")}
-                    told, say = say, lambda text: told(text.replace(here.scan, task.scan))
-                    return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
+                    tell = lambda text: say(text.replace(here.scan, task.scan))  # noqa: E731
+                    return outcome_of(self._mask_pages(task, here, config, entries, progress, tell))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type

@@ -25,8 +25,8 @@ from wellseg.scan.atomic import HIDDEN, AnyPath, write_file
 REPORT, FORMAT = ".json", 1  # ending of a scan's report; version of its fields: docs/files.md
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
 WRITTEN = "sha256", "former_sha256", "begun_sha256"  # digests of results, as they were written
-KINDS: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
-KINDS |= dict.fromkeys([*LISTS, "notes"], list)
+ENTRY_TYPES: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
+ENTRY_TYPES |= dict.fromkeys([*LISTS, "notes"], list)
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
@@ -202,7 +202,7 @@ def read_report(place: str) -> dict[str, Any]:
         report = json.loads(text)
         if (known := report.get("format", FORMAT)) != FORMAT:
             raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: update it")
-        if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
+        if all(isinstance(report.get(name, kind()), kind) for name, kind in ENTRY_TYPES.items()):
             return dict(report)
     return {}
 
