@@ -40,6 +40,12 @@ def test_replaces_only_when_the_block_ends_well(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["out.bin"]
 
 
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "new" / "deep" / "out.bin") as file:
+        file.write(b"new")
+    assert (tmp_path / "new" / "deep" / "out.bin").read_bytes() == b"new"
+
+
 def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     target = tmp_path / "out.bin"
     with atomic_file(target) as one, atomic_file(target) as other:
@@ -57,14 +63,15 @@ def test_has_the_mode_of_an_ordinary_file(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_output(tmp_path: Path) -> None:
-    missing = tmp_path / "no" / "out.bin"
-    with pytest.raises(OSError, match=r"cannot write: .*out\.bin") as raised, atomic_file(missing):
+    (tmp_path / "plain").write_bytes(b"")
+    below = tmp_path / "plain" / "out.bin"
+    with pytest.raises(FileExistsError, match="plain"), atomic_file(below):
         pytest.fail("must not get here")
-    assert atomic.HIDDEN not in str(raised.value)
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(OSError, match="folder"), atomic_file(folder):
+    with pytest.raises(OSError, match=r"cannot write: .*folder") as raised, atomic_file(folder):
         pytest.fail("must not get here")
+    assert atomic.HIDDEN not in str(raised.value)
     with pytest.raises(OSError, match=r"^of format 2$"), atomic_file(tmp_path / "out.bin"):
         raise OSError("of format 2")  # it has no number: it stays as it is
     with pytest.raises(OSError, match="other") as raised, atomic_file(tmp_path / "out.bin"):

@@ -244,7 +244,6 @@ def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
         (["--step", "3"], "is it --steps?"),
         (["--lr", "3"], "is it --optim.lr?"),
         (["--val-every", "3"], "there is no option --val-every: is it --val_every?"),
-        (["--checkpoint", "on"], "there is no option --checkpoint: is it --recompute?"),
         (["--steps", "ten"], "--steps takes a whole number, not ten"),
         (["--keep", "c"], "--keep takes one of best, last, not c"),
         (["--model.momentum", "x"], "takes a number, not x"),
@@ -307,8 +306,8 @@ def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture
     assert "give scans in the command, before the options" in line
     line = refused(capsys, PredictConfig, "--scans", "scan.tif")
     assert "there is no option --scans: it stands alone" in line
-    line = refused(capsys, PredictConfig, "scan.tif", "--traces")
-    assert "there is no option --traces: is it --curves?" in line
+    line = refused(capsys, PredictConfig, "scan.tif", "--curve")
+    assert "there is no option --curve: is it --curves?" in line
     line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "22780:3300", "9=9")
     assert "'22780:3300' is not ROW=DEPTH" in line
     line = refused(capsys, PredictConfig, "a.tif", "--curves", "--depth", "-10=4350", "9=9")

@@ -168,9 +168,8 @@ def test_the_tallest_logs_are_varied_like_others(paper):
         assert ((image < 128) == (varied > 0)).mean() > 0.97
 
 
-def visits_of(logs, step, rank=0, ranks=1, per_step=1):
+def visits_of(logs, step, rank=0, ranks=1):
     trainer = SimpleNamespace(global_step=step, global_rank=rank, world_size=ranks)
-    trainer.accumulate_grad_batches = per_step
     return list(VisitSampler(logs, 0, trainer))
 
 
@@ -185,11 +184,6 @@ def test_order_is_a_permutation_that_changes_with_the_epoch():
 
 def test_a_resumed_run_sees_the_rest_of_the_epoch():
     assert visits_of(20, step=47) == visits_of(20, step=40)[7:]
-
-
-def test_accumulated_steps_resume_at_their_first_log():
-    assert visits_of(7, step=3, per_step=2) == visits_of(7, step=0, per_step=2)[6:]
-    assert visits_of(7, step=4, per_step=2)[0][0] == 1
 
 
 def test_ranks_share_an_epoch_without_overlap():

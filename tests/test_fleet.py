@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -187,6 +188,7 @@ def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
     config = PredictConfig([str(tmp_path)], curves=True, view=True)
     (task,) = list_tasks(config.scans, None)[0]
     report = {"rows": 3, "columns": 4, "seconds": 1, "scan_version": task.version}
+    report["sha256"] = dict.fromkeys([".mask.tif", ".curves.csv", ".las"], "")
     (tmp_path / "a.json").write_text(json.dumps(report))
     ends = [".mask.tif", ".overlay.png", ".probability.tif", ".curves.csv", ".las", ".html"]
     for end in ends:
@@ -199,8 +201,24 @@ def test_a_scan_that_lacks_one_result_is_not_done(tmp_path):
         (tmp_path / f"a{end}").rename(tmp_path / "elsewhere")
         assert not find_done([task], settings)[0], end
         (tmp_path / "elsewhere").rename(tmp_path / f"a{end}")
-    (tmp_path / "a.las").rename(tmp_path / "a.1.las")  # wellseg curves made two logs of it
+    report["sha256"] = dict.fromkeys([".mask.tif", ".curves.csv", ".1.las", ".2.las"], "")
+    (tmp_path / "a.json").write_text(json.dumps(report))  # wellseg curves made two logs of it
+    (tmp_path / "a.las").rename(tmp_path / "a.1.las")
+    assert not find_done([task], settings)[0]
+    (tmp_path / "a.2.las").touch()
     assert find_done([task], settings)[0]
+
+
+def test_a_las_that_the_new_results_lack_goes_behind_urls_too(memory, tmp_path):
+    memory.pipe({"/s/a.tif": b"scan", "/o/a.1.las": b"one", "/o/a.2.las": b"two, by hand"})
+    memory.pipe("/o/a.3.las", b"of a scan a.3")
+    was = {".1.las": hashlib.sha256(b"one").hexdigest(), ".2.las": hashlib.sha256(b"2").hexdigest()}
+    memory.pipe("/o/a.json", json.dumps({"rows": 1, "sha256": was}).encode())
+    with local_copy(Task("a.tif", "memory://s/a.tif", "memory://o/a"), tmp_path) as here:
+        Path(here.stem).parent.mkdir()
+        Path(f"{here.stem}.las").write_bytes(b"all")
+        Path(f"{here.stem}.json").write_text("{}")
+    assert {*memory.find("/o")} == {"/o/a.json", "/o/a.las", "/o/a.2.las", "/o/a.3.las"}
 
 
 def test_what_killed_processes_left_in_scratch_is_removed(memory, tmp_path):
@@ -423,7 +441,7 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     again = subprocess.run(start, capture_output=True, text=True)
     assert (
         again.returncode == 0
-        and again.stderr == "7 of 7 scans are done already (--overwrite does them again)\n"
+        and again.stderr == "7 of 7 scans are done already (--overwrite: again)\n"
     )
 
     # Workers have working directories of their own.

@@ -662,15 +662,6 @@ def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):
     assert json.loads(report.read_text())["threshold"] == of_page["threshold"] != 0.9
 
 
-def test_of_a_page_that_is_gone_the_result_that_is_left_is_named(pages, weights, capsys):
-    run(pages.parent, "--weights", weights)
-    tifffile.imwrite(pages, draw_waves(120, 80, phase=0)[0], compression="deflate")
-    capsys.readouterr()
-    run(pages.parent, "--weights", weights)
-    assert "has no page 1 now, and" in (said := capsys.readouterr().err)
-    assert f"{pages.with_name('pages.p1.mask.tif')} is left of it" in said
-
-
 def test_a_page_takes_no_results_of_another_scan(pages, weights, capsys):
     alone = pages.with_name("pages.p1.tif")
     write_scan(alone)

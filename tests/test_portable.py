@@ -84,7 +84,7 @@ def test_masking(tmp_path, weights):
     assert small.with_suffix(".html").exists() and small.with_suffix(".las").exists()
     assert tifffile.imread(tall.with_suffix(".mask.tif")).shape == (3000, 117)
     assert fax.with_suffix(".mask.tif").exists()
-    assert "a.tif: done already" in said and (tmp_path / "out" / "index.html").exists()
+    assert "1 of 1 scans are done already" in said and (tmp_path / "out" / "index.html").exists()
     assert not list((tmp_path / "out").glob(".wellseg-*"))
 
 

@@ -277,7 +277,7 @@ def test_a_view_stands_beside_the_mask_and_belongs_to_it(scan, weights, capsys):
     )
     for arguments in (["--view"], []):
         run(scan.parent, "--weights", weights, *arguments)  # neither pictures of the view are scans
-        assert "log.tif: done already" in capsys.readouterr().err and page.exists()
+        assert "1 of 1 scans are done already" in capsys.readouterr().err and page.exists()
     assert '"view":"log.html","thumb":"log.view/thumb.jpg"' in scan.with_name(
         "index.html"
     ).read_text("utf-8")
@@ -309,7 +309,7 @@ def test_a_page_that_may_lie_on_its_side_is_asked_about(weights, tmp_path, capsy
     tifffile.imwrite(tmp_path / "turned.tif", turned, extratags=[(274, "H", 1, 6, True)])
     run(tmp_path / "turned.tif", "--weights", weights)
     told = capsys.readouterr().err
-    assert "stored sideways (orientation 6)" in told and "turn it" not in told  # once
+    assert "(orientation 6): no curves or depths" in told and "turn it" not in told  # once
 
 
 def test_curves_stand_beside_the_mask_and_belong_to_it(scan, weights, capsys):
@@ -442,7 +442,7 @@ def test_of_an_upside_down_scan_no_curves_are_followed(weights, tmp_path, capsys
     tags = [(274, 3, 1, 3, True)]
     tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
     run(tmp_path, "--weights", weights, "--curves")
-    assert "(orientation 3): no curves are followed" in capsys.readouterr().err
+    assert "(orientation 3): no curves or depths" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.curves.csv"))
     assert "orientation 3" in (tmp_path / "summary.csv").read_text("utf-8")
 
@@ -454,7 +454,7 @@ def test_of_a_sideways_scan_the_mask_is_made_and_doubts_are_told(weights, tmp_pa
     tifffile.imwrite(tmp_path / "log.tif", gray, photometric="minisblack", extratags=tags)
     run(tmp_path / "log.tif", "--weights", weights, *words)
     said = capsys.readouterr().err
-    assert "stored sideways (orientation 6): few curves are found so" in said
+    assert "turned or mirrored (orientation 6): no curves or depths, a poor mask" in said
     assert tifffile.imread(tmp_path / "log.mask.tif").shape == gray.shape
     assert not list(tmp_path.glob("*.las")) and not list(tmp_path.glob("*.csv"))
     run(tmp_path / "log.tif", "--weights", weights, *words)

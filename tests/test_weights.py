@@ -104,8 +104,8 @@ def test_foreign_safetensors_are_refused(tmp_path):
         ({"format": 99}, "weights of format 99; this wellseg reads format 1"),
         ({"model": {**MODEL, "patch": 7}}, "damaged, or of another version of wellseg"),
         ({"model": {**MODEL, "dilation": 2}}, "of another version of wellseg"),
-        ({"model": {**MODEL, "widths": [8, 24]}}, "tensors do not fit the network"),
-        ({"model": {**MODEL, "norm": "mine"}}, r"safetensors: unknown norm 'mine': choose"),
+        ({"model": {**MODEL, "widths": [8, 24]}}, "its header and tensors give no network"),
+        ({"model": {**MODEL, "norm": "mine"}}, r"network: unknown norm 'mine': choose"),
     ],
 )
 def test_a_header_that_lies_is_refused(saved, change, message):

@@ -20,21 +20,22 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command by name; without one, list them."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] in ([], ["--help"], ["-h"], ["--version"]):
+    command = words[0] if words else "--help"
+    if command in ("--help", "-h", "--version"):
         lines = [f"  {name:10}{does}" for name, does in COMMANDS.items()]
         usage = "\n".join(["usage: wellseg COMMAND ..., and wellseg COMMAND --help\n", *lines])
         with suppress(OSError):  # nobody reads it
-            print(f"wellseg {__version__}" if "--version" in words[:1] else usage, flush=True)
-    elif words[0] not in COMMANDS:
+            print(f"wellseg {__version__}" if command == "--version" else usage, flush=True)
+    elif command not in COMMANDS:
         known = ", ".join(COMMANDS)
-        print(f"wellseg: error: there is no command {words[0]}, only {known}", file=sys.stderr)
+        print(f"wellseg: error: there is no command {command}, only {known}", file=sys.stderr)
         raise SystemExit(2)
     else:
-        name = "review.command" if words[0] == "curves" else words[0]
+        name = "review.command" if command == "curves" else command
         try:
             import_module(f"wellseg.{name}").main(words[1:])
         except KeyboardInterrupt:  # while it is imported; later the command says so itself
-            print(f"wellseg.{words[0]}: error: stopped", file=sys.stderr)
+            print(f"wellseg.{command}: error: stopped", file=sys.stderr)
             raise SystemExit(130) from None
 
 

@@ -24,6 +24,7 @@ from wellseg.scan import ScanError, one_line
 Options = TypeVar("Options")
 SOME_FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # 128 + SIGINT, as shells say
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+NO_MEMORY = re.compile("(out of|allocate) memory")  # in an error of PyTorch
 KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 KINDS |= {tuple[int, ...]: "whole numbers with commas", tuple[float, ...]: "numbers with commas"}
 
@@ -33,7 +34,6 @@ class _Parser(argparse.ArgumentParser):
         """One line: what is wrong, and which option may have been meant."""
         if unknown := re.match(r"unrecognized arguments: --([\w.-]+)", message):
             name = unknown[1].replace("-", "_")
-            name = {"traces": "curves", "checkpoint": "recompute"}.get(name, name)  # of before 0.2
             known = [action.dest for action in self._actions]
             near = [k for k in known if k.endswith(f".{name}")] or get_close_matches(name, known, 1)
             advice = f"is it --{near[0]}?" if near else "--help lists the options"
@@ -127,7 +127,7 @@ def program(
         except KeyboardInterrupt:
             fail(command, f"stopped; {stopped}", INTERRUPTED)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or re.search("(out of|allocate) memory", str(error)):
+            if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
                 fail(command, f"there is not enough memory; {stopped}", SOME_FAILED)
             raise
         if status is not None:

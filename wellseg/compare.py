@@ -113,9 +113,10 @@ def compare(config: CompareConfig) -> None:
             maker = NORMS[job["norm"]]  # one that was edited since is another norm
             source = Path(getfile(getattr(maker, "func", maker)))  # func: of a functools.partial
             take_folder(folder, "norm.json", {source.name: f"{crc32(source.read_bytes()):x}"})
-            known = ", known" if (folder / "scores.json").exists() else ""
-            print(f"{number} of {len(runs)}: {folder.name}{known}", flush=True)
-            if not known:
+            is_known = (folder / "scores.json").exists()
+            told = f"{folder.name}, known" if is_known else folder.name
+            print(f"{number} of {len(runs)}: {told}", flush=True)
+            if not is_known:
                 run_job(folder, job, size, root, config.data.crop_rows)
     rows: dict[Path, list[Row]] = {}  # of each run
     for path in sorted(out.glob("runs/*/scores.json")):  # also of earlier ones with other norms

@@ -61,7 +61,7 @@ class PredictConfig(MaskOptions, CurveOptions):
     def __post_init__(self) -> None:
         MaskOptions.__post_init__(self)
         at_least(1, jobs=self.jobs, threads=self.threads)
-        if f"://{self.out}".endswith("://"):  # "", s3://: of a shell's variable that is not set
+        if self.out == "" or (self.out or "").endswith("://"):  # of a shell's variable, not set
             raise ValueError("--out is empty: name a folder, or leave it out")
         if self.scratch is not None and not self.scratch.is_dir():
             raise ValueError(f"--scratch {self.scratch}: no such folder")

@@ -43,8 +43,7 @@ def predict(config: PredictConfig) -> int:
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
     with Screen(rest, len(done), preview) as screen:
         if done:
-            which = f"{len(done):,} of {count:,} scans are" if count > 1 else f"{tasks[0].scan}:"
-            screen.say(f"{which} done already (--overwrite does them again)")
+            screen.say(f"{len(done):,} of {count:,} scans are done already (--overwrite: again)")
         if begun and count > 1:
             why = "of other weights, options or times, or not whole"
             screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")

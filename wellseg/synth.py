@@ -62,15 +62,13 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
         name = f"{preset}{seed}-{number:06d}"
         if f"\n{name}," not in listed:
             listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}"
-        parts = f"labels/{name}.json", f"masks/{name}.tif", f"images/{name}.tif"
-        if not all((out / part).exists() for part in parts):
+        mask, image = (out / part / f"{name}.tif" for part in ("masks", "images"))
+        label = out / "labels" / f"{name}.json"
+        if not (label.exists() and mask.exists() and image.exists()):
             log = draw_log(seed, number, preset)
-            label = json.dumps(log.about, default=lambda path: path.tolist())
-            write_file(out / "labels" / f"{name}.json", label.encode())
-            # The mask first: an image without one makes the set unreadable.
-            for part, pixels, its in (("masks", log.mask, "gray"), ("images", log.image, "1-bit")):
-                (out / part).mkdir(parents=True, exist_ok=True)
-                write_picture(out / part / f"{name}.tif", pixels, dpi=log.about["dpi"], kind=its)
+            write_file(label, json.dumps(log.about, default=lambda path: path.tolist()).encode())
+            write_picture(mask, log.mask, dpi=log.about["dpi"])
+            write_picture(image, log.image, dpi=log.about["dpi"], kind="1-bit")  # last: it is a log
             drawn += 1
     write_file(table, f"{listed}\n".encode())
     return drawn

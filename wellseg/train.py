@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from wellseg.cli import INTERRUPTED, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_MEMORY, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import lock_folder, write_file
@@ -114,53 +114,34 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None, list[str]]:
     """Of a run that goes on from a checkpoint: the --weights that it began with, and warnings.
     now: all options, as in config.yaml. val_logs: names. Raises ValueError: it cannot go on so."""
-    from wellseg.training.trainer import read_checkpoint
-
-    out = Path(now["out"])
-    if now["steps"] < (done := begun["global_step"]):
+    out, done, network = now["out"], begun["global_step"], begun["hyper_parameters"]["model"]
+    if now["steps"] < done:
         raise ValueError(f"{out} has taken {done:,} steps already: give --steps {done} or more")
-    path, best = out / "config.yaml", out / "checkpoints" / "best.ckpt"
+    names = "seed", "steps", "val_every", "keep", "precision", "recompute"
+    path, warnings = Path(out, "config.yaml"), list[str]()
     try:
         told = yaml.safe_load(path.read_text("utf-8"))
-        said = compare_resumed(now, told, begun["hyper_parameters"]["model"])
+        weights, root = told.get("weights"), told["data"]["root"]
+        groups = [("", told, {name: now[name] for name in names})]
+        groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
+        for group, before, options in groups:
+            for name, value in options.items():
+                if name != "workers" and (was := before.get(name, value)) != value:
+                    warnings.append(f"begun with --{group}{name} {was}, goes on with {value}")
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: put back the run's own: {one_line(error)}") from None
-    if begun.get("val_logs", val_logs) != val_logs:
-        said.append("other logs to validate with than before: the best step was theirs")
-    if now["keep"] == "best" and best.exists():
-        read_checkpoint(best)  # to say now what is wrong with it, not after the last step
-    elif now["keep"] == "best" and any(it["best_model_path"] for it in begun["callbacks"].values()):
-        said.append(f"{best} is gone: unless a later step is better, the last weights are kept")
-    was = told.get("weights")
-    if now["weights"] not in (None, was):
-        said.append(f"begun with --weights {was}, goes on from its checkpoint: others do not count")
-    return was, said
-
-
-def compare_resumed(now: Any, told: Any, network: dict[str, Any]) -> list[str]:
-    """Warnings of options that have changed. now, told: all options, as in config.yaml, of now and
-    of the run's beginning. network: the checkpoint's. Raises ValueError for what cannot change."""
-    said, weights, root = "", told.get("weights"), told["data"]["root"]
-    logs, logs_now = (it["trainer"].get("accumulate_grad_batches", 1) for it in (told, now))
+    other = ""  # what cannot change
     if json.dumps(network) != json.dumps(now["model"]):
-        said = f"--weights {weights}" if weights and not now["weights"] else f"--model {network}"
+        other = f"--weights {weights}" if weights and not now["weights"] else f"--model {network}"
     elif bool(root) != bool(now["data"]["root"]):  # it may have moved
-        said = f"--data.root {root}" if root else "drawn logs alone"
-    elif logs != logs_now:  # of a step
-        said = f"--trainer.accumulate_grad_batches {logs}"
-    elif logs > 1 and told["val_every"] != now["val_every"]:  # Lightning would lose the last steps
-        said = f"--val_every {told['val_every']}"
-    if said:
-        raise ValueError(f"{now['out']} was begun with {said}: take its config.yaml (--config)")
-    names = "seed", "steps", "val_every", "keep", "precision", "recompute"
-    groups = [("", told, {name: now[name] for name in names})]
-    groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
-    return [
-        f"begun with --{group}{name} {was[name]}, goes on with {value}"
-        for group, was, options in groups
-        for name, value in options.items()
-        if name != "workers" and was.get(name, value) != value
-    ]
+        other = f"--data.root {root}" if root else "drawn logs alone"
+    if other:
+        raise ValueError(f"{out} was begun with {other}: take its config.yaml (--config)")
+    if begun.get("val_logs", val_logs) != val_logs:
+        warnings.append("other logs to validate with than before: the best step was theirs")
+    if now["weights"] not in (None, weights):
+        warnings.append(f"begun with --weights {weights}, goes on from there: others do not count")
+    return weights, warnings
 
 
 def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
@@ -189,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
-        if isinstance(e, MemoryError) or re.search("(out of|allocate) memory", str(e)):
+        if isinstance(e, MemoryError) or NO_MEMORY.search(str(e)):
             fail("train", "out of memory: --resume with a (smaller) --data.crop_rows", SOME_FAILED)
         if isinstance(e, RuntimeError) and not str(e).startswith("DataLoader worker"):
             raise
@@ -200,8 +181,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             said = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
         if isinstance(error, ScanError):
             said += "; mend it or take it out of the data set, then --resume"
-        if getattr(error, "errno", None) in NO_ROOM:
-            said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)
         fail("train", said, SOME_FAILED if failed else WRONG_USAGE)
 

@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from wellseg.net.options import ModelConfig, at_least
 from wellseg.scan import one_line
 from wellseg.scan.atomic import write_file
-
-if TYPE_CHECKING:
-    from torch import nn
 
 BUNDLED = Path(__file__).parent / "pretrained"
 DEFAULT, HEADER_KEY, FORMAT = "paper-logs-29", "wellseg", 1
@@ -29,8 +26,8 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
     raise ValueError(f"no weights {name!r}: give a .safetensors file, or a bundled name: {bundled}")
 
 
-def save_weights(path: Path, net: "nn.Module", header: dict[str, Any]) -> None:
-    """Write tensors and header, whole or not at all. header: JSON, ``model``: the ModelConfig."""
+def save_weights(path: Path, net: Any, header: dict[str, Any]) -> None:
+    """Write a network's tensors and a header (JSON; ``model``: its ModelConfig), all or nothing."""
     from safetensors.torch import save
 
     text = json.dumps({"format": FORMAT, "input": INPUT, **header}, sort_keys=True)
@@ -59,8 +56,8 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
-    """A network with trained weights, in evaluation mode; name_or_path None: the default weights.
+def load_model(name_or_path: str | Path | None = None) -> Any:
+    """An nn.Module with trained weights, in evaluation mode; name_or_path None: the default ones.
     Input: `to_ink`, (1, 1, H, W), of colours (1, 3, H, W); output: logits (1, 1, H, W). Its
     ``window_rows``, an int or None, is the header's, see ``MaskOptions``. Raises ValueError."""
     import torch
@@ -71,13 +68,12 @@ def load_model(name_or_path: str | Path | None = None) -> "nn.Module":
     path = weights_path(name_or_path)
     header = read_header(path)
     try:
-        net = ResUNet(**header["model"])
+        net: Any = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        is_unfit = isinstance(error, RuntimeError)
-        fault = "tensors do not fit the network of their header: " if is_unfit else ""
-        raise ValueError(f"{path}: {fault}{str(error).splitlines()[0]}") from None
+        fault = f"its header and tensors give no network: {str(error).splitlines()[0]}"
+        raise ValueError(f"{path}: {fault}") from None
     if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
         raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")
-    net.window_rows = header.get("window_rows")  # type: ignore[assignment]
-    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    net.window_rows = header.get("window_rows")
+    return net.to(memory_format=torch.channels_last).eval()

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -30,7 +29,7 @@ from wellseg.many.summary import Screen
 from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
 from wellseg.results.one_scan import Say, mask_scan
-from wellseg.scan import MASK, ScanError, files, one_line
+from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
@@ -65,14 +64,13 @@ class Worker:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
-                    meanwhile = f"{done.reason}; masked by another run meanwhile"
-                    return replace(done, reason=meanwhile.removeprefix("; "))
+                    return done  # by another run meanwhile
                 config, entries = self._with_earlier_options(task, self.config, say)
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
                     entries |= {"scan_sha256": files.digests(here.scan, [""]).get("")}
-                    told, say = say, lambda text: told(text.replace(here.scan, task.scan))
-                    return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
+                    tell = lambda text: say(text.replace(here.scan, task.scan))  # noqa: E731
+                    return outcome_of(self._mask_pages(task, here, config, entries, progress, tell))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
@@ -82,9 +80,6 @@ class Worker:
                 reason += f"; {LESS_MEMORY}"
             # Not ScratchFull, nor EFBIG: other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
-            if is_full and not getattr(error, "filename", None):
-                places = os.path.dirname(task.stem), self.config.scratch or tempfile.gettempdir()
-                reason = f"{' or '.join(map(str, filter(None, dict.fromkeys(places))))}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
     def _with_earlier_options(
@@ -136,9 +131,6 @@ class Worker:
         """Mask all pages, others as NAME.p2..., NAME.p3..., then the largest; returns its report.
         task: with the paths of the results; here: with local paths. entries: of the reports."""
         others, copies = pages_of(here.scan)
-        known = settled_report(task.stem + REPORT).get("further_pages", [])
-        for page in {*known} - {number + 1 for number in others}:
-            say(f"{task.scan}: has no page {page} now, and {task.stem}.p{page}{MASK} is left of it")
         entries = self.settings.entries | entries
         of_largest = {*OF_ONE_SCAN.values()} - {"bridged"}
         page_entries = {key: it for key, it in entries.items() if key not in of_largest}

@@ -150,8 +150,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
     if settings.config.view:
         ends += [".html", ".view"]
     if settings.config.curves and not report.get("curves_left_out"):
-        several = has(task.stem + ".1.las") and not has(task.stem + ".1.curves.csv")  # of NAME.1
-        ends += [".curves.csv", ".1.las" if several else ".las"]
+        ends += [".curves.csv", *report.get("sha256", {})]  # with .las, or .1.las, .2.las ...
     whole = all(has(task.stem + end) for end in ends)
     whole = whole and (is_url(task.stem) or os.path.getsize(task.stem + MASK) > 0)  # by a crash
     return outcome_of(report) if whole and not report.get("failed_pages") else None

@@ -38,13 +38,16 @@ def mask_scan(
     started = time.monotonic()
     logit_levels = [math.log(p / (1 - p)) for p in (config.threshold, DOUBT_FROM, DOUBT_TO)]
     pixels_above = np.zeros(3, np.int64)  # of each level; no sigmoid is needed to compare
-    Path(task.stem).parent.mkdir(parents=True, exist_ok=True)
     refuse_open(*(task.stem + ending for ending in RESULTS))
     with ExitStack() as opened:
         opening = open_scan(task.scan, task.page, colour=True, invert=config.invert)
         scan, view, curves = opened.enter_context(opening), None, None
         size = scan.rows, scan.columns
-        left_out, notes = _lost_by_turning(scan.orientation, config)
+        left_out, notes = dict[str, str](), list[str]()
+        if scan.orientation > 1 and (config.curves or config.logs or is_sideways(scan.orientation)):
+            why = f"stored turned or mirrored (orientation {scan.orientation})"
+            left_out = {"curves_left_out": why} if config.curves else {}
+            notes.append(f"{why}: no curves or depths, a poor mask if sideways; save it upright")
         small = FoldedPage(*size, scan.orientation)
         if config.view:
             about = {"scan": scan.path.name, "dpi": scan.dpi, "weights": entries["weights"]}
@@ -109,18 +112,6 @@ def mask_scan(
     report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
     write_file(task.stem + files.REPORT, json.dumps(report, indent=1).encode())
     return report
-
-
-def _lost_by_turning(orientation: int, config: PredictConfig) -> tuple[dict[str, str], list[str]]:
-    """Why a scan of this TIFF orientation has no curves, for the report; notes for the user."""
-    asked = config.curves or (config.view and config.logs)
-    if orientation == 1 or not (asked or is_sideways(orientation)):
-        return {}, []
-    way, so = "turned or mirrored", "no curves are followed and no depths shown"
-    if is_sideways(orientation):
-        way, so = "sideways", "few curves are found so, and none followed"
-    why = f"stored {way} (orientation {orientation})"
-    return {"curves_left_out": why} if config.curves else {}, [f"{why}: {so}; save it upright"]
 
 
 class FoldedPage:

@@ -6,7 +6,6 @@ picture that comes from a local file, and the threshold has to act on them). Eac
 the second time reduced, for looking from afar. A map has the whole depth in a few hundred lines."""
 
 import base64
-import os
 import shutil
 import zlib
 from contextlib import AbstractContextManager, suppress
@@ -114,7 +113,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         except OSError:  # what was there goes back
             for there, to in moves[:2]:
                 with suppress(OSError):
-                    os.replace(to, there)
+                    to.replace(there)
             raise
         replace_whole(self.folder / "page.html", self.page)
         shutil.rmtree(former, ignore_errors=True)
@@ -154,7 +153,7 @@ def fill(template: str, title: str, data: dict[str, Any]) -> bytes:
 
 def link(path: str) -> str:
     """A relative path as an address: a scan's name may hold #, % and ?, or a scheme's colon."""
-    return quote(os.fsencode(path))
+    return quote(path, errors="surrogateescape")
 
 
 def mark_of(report: dict[str, Any]) -> int:

@@ -107,13 +107,13 @@ class RowEvaluation:
         if self.spill_bytes > (free := shutil.disk_usage(self.store.scratch).free):
             raise ScratchFull(self.store.scratch, self.spill_bytes, free)
         first_row, rows, threads = 0, self.output.step.rows, torch.get_num_threads()
-        each, with_cudnn = (max(1, threads // self.workers),), torch.backends.cudnn.enabled
+        each = (max(1, threads // self.workers),)
         with ThreadPoolExecutor(self.workers, "rows", torch.set_num_threads, each) as self.pool:
             try:
                 torch.set_num_threads(1)
                 while first_row < rows:
                     # On a GPU cuDNN would plan anew for every size of a strip.
-                    with torch.backends.cudnn.flags(self.device.type == "cpu" and with_cudnn):
+                    with torch.backends.cudnn.flags(self.device.type == "cpu"):
                         strips = self.output.advance()
                     if resident_bytes() > self.crowded_bytes:  # always would take 10 % of the time
                         give_back_memory()

@@ -32,10 +32,12 @@ def hidden_name(target: Path) -> Path:
 @contextmanager
 def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
     """Give a binary file (read, write, seek) that becomes ``path`` when the block ends well.
-    An existing ``path`` stays as it is until then, and is replaced in one step. If the block
-    raises, nothing new is left; a kill leaves a hidden temporary beside ``path`` (`hidden_name`).
+    Its folder is made if it is not there. An existing ``path`` stays as it is until then, and is
+    replaced in one step. If the block raises, nothing new is left; a kill leaves a hidden temporary
+    beside ``path`` (`hidden_name`).
     Raises OSError, naming ``path``; on Windows also where another program has it open."""
     hidden = hidden_name(target := Path(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if target.is_dir():  # or renaming would fail when all the work is done
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -55,8 +57,7 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
 
 
 def write_file(path: AnyPath, data: bytes | memoryview) -> None:
-    """A file of these bytes, as `atomic_file`; its folder is made if it is not there."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    """A file of these bytes, as `atomic_file`."""
     with atomic_file(path) as file:
         file.write(data)
 
@@ -84,7 +85,6 @@ def encoding_of(path: Path) -> str:
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Make a folder, and keep other runs out of it. Raises OSError: one is at work in it."""
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         held = FileLock(folder / "lock").acquire(blocking=False)
     except Timeout:

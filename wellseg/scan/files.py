@@ -25,8 +25,8 @@ from wellseg.scan.atomic import HIDDEN, AnyPath, write_file
 REPORT, FORMAT = ".json", 1  # ending of a scan's report; version of its fields: docs/files.md
 LISTS = "further_pages failed_pages left_out_pages curve_edits curve_list track_borders".split()
 WRITTEN = "sha256", "former_sha256", "begun_sha256"  # digests of results, as they were written
-KINDS: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
-KINDS |= dict.fromkeys([*LISTS, "notes"], list)
+ENTRY_TYPES: dict[str, type] = dict.fromkeys([*WRITTEN, "unfinished"], dict) | {"scan_path": str}
+ENTRY_TYPES |= dict.fromkeys([*LISTS, "notes"], list)
 """Lists and digests of results in a report, which is damaged where they are of another kind."""
 DIGITS, BY_HAND, CORRECTED = 64, "by hand ", "corrected "
 """Length of a SHA-256, and words before that of a NAME.curves.csv with corrections: the user's own
@@ -202,7 +202,7 @@ def read_report(place: str) -> dict[str, Any]:
         report = json.loads(text)
         if (known := report.get("format", FORMAT)) != FORMAT:
             raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: update it")
-        if all(isinstance(report.get(name, kind()), kind) for name, kind in KINDS.items()):
+        if all(isinstance(report.get(name, kind()), kind) for name, kind in ENTRY_TYPES.items()):
             return dict(report)
     return {}
 
@@ -267,9 +267,8 @@ def claim(task: Task) -> Iterator[bool]:
     folder, name = os.path.split(task.stem)
     lock = FileLock(Path(folder, f"{HIDDEN}{name}.lock"), blocking=False)
     try:
-        os.makedirs(folder or ".", exist_ok=True)
         with suppress(Timeout):
-            lock.acquire()
+            lock.acquire()  # it makes the folder
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             error.strerror = f"{error.strerror}; name another folder for the results (--out)"
@@ -324,16 +323,15 @@ def local_copy(task: Task, scratch: Path | None) -> Iterator[Task]:
             return
         fs, path = filesystem(task.stem)
         begin_anew(task.stem, read_report(here.stem + REPORT))
+        before = read_report(task.stem + REPORT).get("former_sha256", {})
+        gone = [ending for ending in before if not os.path.exists(here.stem + ending)]
+        for ending, now in digests(task.stem, gone).items():  # as NAME.2.las of one log less
+            if now == before[ending]:
+                fs.rm(path + ending)
         made = [result for result in results.rglob("*") if result.is_file()]
-        new = {result.relative_to(results).parts[0] for result in made}
-        stem, there = PurePosixPath(path), list_folder(os.path.dirname(task.stem))
-        for ending in (end for flag in made_before(task.stem) for end in MADE_OF_MASK[flag]):
-            # NAME.2.las may be of a scan NAME.2: then NAME.2.curves.csv is there, too.
-            other = ending[:-4] and f"{stem.name}{ending[:-4]}.curves.csv" in there
-            if stem.name + ending in there - new and not (other or is_foreign(task.stem + ending)):
-                fs.rm(path + ending, recursive=True)
         for result in sorted(made, key=lambda result: result == Path(here.stem + REPORT)):
-            _put(result, fs, str(stem.parent / result.relative_to(results).as_posix()))
+            below = result.relative_to(results).as_posix()
+            _put(result, fs, str(PurePosixPath(path).parent / below))
 
 
 def filesystem(place: str) -> tuple[Any, str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Gray = NDArray[np.uint8]  # or R, G, B; also masks and probabilities: docstrings say which
 STRONG_COLOUR = 96  # a colour is ink from this difference of its channels on
-CURVE, HIT, FALSE, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
+CURVE, HIT, WRONG, MISSED = (230, 20, 40), (0, 150, 60), (230, 20, 40), (30, 60, 230)  # RGB
 MARGIN_PX, PICTURE_PIXELS = 40, 40_000_000  # of paper around what is scored; of a picture at most
 
 
@@ -104,7 +104,7 @@ def draw_errors(gray: Gray, prediction: NDArray[np.bool_], truth: Gray) -> Gray:
     scored, true = truth != 128, truth == 255
     picture = paint(gray, np.zeros_like(gray))
     picture[~scored] = 200 + picture[~scored] * (55 / 255)
-    picture[prediction & scored] = FALSE
+    picture[prediction & scored] = WRONG
     picture[prediction & scored & widen(true)] = HIT
     picture[true & ~widen(prediction)] = MISSED
     return reduce(picture, truth, math.ceil(math.sqrt(gray.size / PICTURE_PIXELS)))[0]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from operator import index
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -27,7 +26,7 @@ MOSTLY_BLACK = 85  # mean gray of a 1-bit scan of which two thirds are black; th
 LEAST_DPI, MOST_DPI, RENDER_DPI = 50, 1200, 72  # of files; least of whole renders by their width
 HEAD_BYTES = 2**17  # of a PNG or JPEG: what is told of it stands before the pixels
 LIGHT = 232  # paper is white from here on: at 215 masks begin to suffer (arms.md, "... dark paper")
-PLACES, COLOUR_ROWS = 64, 16  # colours are looked for in so many places, so many rows each
+COLOUR_PLACES, COLOUR_ROWS = 64, 16  # colours are looked for in so many places, so many rows each
 LEAST_SPREAD = 32  # a pixel has colour if its channels differ by more; paper, by a quarter of it
 LEAST_COLOURED = 0.0005  # share of a scan's pixels: of 62, 4 have 0.0004 at most, others 0.0025
 CHUNK_PIXELS = 2**20  # are converted at a time, about: temporaries stay small
@@ -39,7 +38,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, Any]:
     """Whether a scan shows colours, "colour" or "gray" (for each a network), and what makes tinted
     or dark paper white: the median that half of the pixels are near. read: gives rows [a, b)."""
-    starts = np.linspace(0, max(0, rows - COLOUR_ROWS), PLACES, dtype=int).tolist()
+    starts = np.linspace(0, max(0, rows - COLOUR_ROWS), COLOUR_PLACES, dtype=int).tolist()
     parts = np.concatenate([read(row, min(row + COLOUR_ROWS, rows)) for row in starts])
     paper = np.median(parts, (0, 1)).clip(1)
     is_white = paper.min() >= LIGHT and np.ptp(paper) <= LEAST_SPREAD / 4
@@ -156,7 +155,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         """Rows [start, stop) as gray, uint8 (stop - start, columns), 0 ink to 255 paper;
         opened with `colour`, a coloured scan in R, G, B, uint8 (stop - start, columns, 3).
         Raises ScanError, naming the first damaged row; ValueError: they are not in the scan."""
-        start, stop = index(start), index(stop)  # codecs refuse NumPy's integers
+        start, stop = int(start), int(stop)  # codecs refuse NumPy's integers
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} are not in a scan of {self.rows} rows")
         in_colour = self._in_colour and self.kind == "colour"

@@ -39,7 +39,7 @@ def make_tables(logs: Sequence[Row], followed: Mapping[str, IdentityScores]) -> 
         lines = [(log["name"], log["split"], log["kind"], log) for log in chosen]
         for (split, kind), group in _groups(chosen).items():
             found = summarise(group)
-            count = f"mean of {len(group)} log{'s' * (len(group) > 1)}"
+            count = f"mean of {len(group)} logs" if len(group) > 1 else "mean of 1 log"
             lines.append((count, split, kind, found.pop("mean")))
         lines += [(what, "all", "all", values) for what, values in found.items()]  # all come last
         for number, (*about, values) in enumerate(lines, 1):

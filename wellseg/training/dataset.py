@@ -28,7 +28,7 @@ from wellseg.corpus.sheet import Draws
 from wellseg.device import WorkerContext, end_with_parent
 from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import open_scan
-from wellseg.training.data_folder import LogFiles, list_logs, list_masks
+from wellseg.training.data_folder import LogFiles, list_logs
 from wellseg.training.masks import check_masks, listed, read_mask
 from wellseg.training.options import DataConfig
 
@@ -101,22 +101,20 @@ def pick_crop(truth: Gray, crop_rows: int | None, draws: np.random.Generator) ->
 @dataclass(eq=False)
 class VisitSampler(Sampler[Visit]):
     """The order of the logs: a permutation for each epoch, drawn from (seed, epoch).
-    A resumed run goes on with the very next log. Of n processes each takes every n-th log.
-    The last step of an epoch is filled up with its first logs: all steps weigh the same."""
+    A resumed run goes on with the very next log. Of n processes each takes every n-th log."""
 
     logs: int
     seed: int
     trainer: Trainer
 
     def __len__(self) -> int:
-        per_step = self.trainer.accumulate_grad_batches
-        return math.ceil(max(1, self.logs // self.trainer.world_size) / per_step) * per_step
+        return max(1, self.logs // self.trainer.world_size)
 
     def __iter__(self) -> Iterator[Visit]:
-        trainer, per_step = self.trainer, self.trainer.accumulate_grad_batches
-        epoch, step = divmod(trainer.global_step, len(self) // per_step)
+        trainer = self.trainer
+        epoch, step = divmod(trainer.global_step, len(self))
         order = np.random.default_rng((self.seed, epoch)).permutation(self.logs)
-        for position in range(step * per_step, len(self)):
+        for position in range(step, len(self)):
             place = position * trainer.world_size + trainer.global_rank
             yield epoch, int(order[place % self.logs])
 
@@ -130,8 +128,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     val = Samples(seed + VALIDATION_SEED, as_they_are, 0 if options.root else options.val_count)
     warnings: list[str] = []
     if options.root:
-        every = list_logs(options.root)
-        logs = [log for log in every if log.split != "test"]
+        logs = [log for log in list_logs(options.root) if log.split != "test"]
         values = check_masks(logs)
         empty = [name for name, (_, highest) in values.items() if highest < 255]
         unscored = [name for name in empty if values[name] == (128, 128)]
@@ -143,9 +140,6 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
                 raise ValueError(f"{options.root}, split {split}: {said}; {do} in split.csv")
             samples.files = [log for log in files if log.name not in unscored]
         train.drawn = math.ceil(len(train.files) * options.drawn_share / (1 - options.drawn_share))
-        masks = {name.removesuffix(".mask") for name in list_masks(options.root / "masks")}
-        if alone := sorted(masks - {log.name for log in every}):
-            warnings.append(f"left out, {len(alone)} masks have no image: {listed(alone)}")
         if unscored:
             warnings.append(f"left out, nothing in their masks is scored: {listed(unscored)}")
         if empty := [name for name in empty if name not in unscored]:
@@ -158,7 +152,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
 
 
 def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
-    """Loaders of one log at a time: to train, and to validate. Raises ValueError: one has none."""
+    """Loaders of one log at a time: to train, and to validate."""
     how: dict[str, Any] = {}
     workers = 1 if train.options.workers is None else train.options.workers
     if train.options.workers is None and trainer.strategy.root_device.type == "cuda":
@@ -172,11 +166,6 @@ def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoa
     loaders = [DataLoader(train, batch_size=None, sampler=sampler, **how)]
     # In this process: reading a log takes a tenth of the time that evaluating it does.
     loaders += [DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
-    for part, loader in zip(("train", "val"), loaders, strict=True):
-        flag = f"limit_{part}_batches"
-        share = getattr(trainer, flag)  # or a number, which is no float
-        if not share or (isinstance(share, float) and share * len(loader) < 1):
-            raise ValueError(f"--trainer.{flag} {share} of {len(loader)} logs is none: give more")
     return loaders
 
 

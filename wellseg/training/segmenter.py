@@ -21,7 +21,7 @@ from wellseg.training.options import OptimConfig
 
 IGNORE = 128  # mask value of pixels that are not scored
 BLOCK_ROWS = 256  # rows of which the loss is computed at a time: they stay in the cache
-PICTURES = 4  # validation logs drawn after each validation: hits green, false red, missed blue
+LOGS_DRAWN = 4  # validation logs drawn after each validation: hits green, false red, missed blue
 FREE_SHARE = 0.8  # of the free memory, what a step may take
 # Maps that a residual block keeps for its gradient: before and after each norm's activation, and
 # with separable convolutions one between the two parts of each.
@@ -64,13 +64,11 @@ class Segmenter(LightningModule):
         checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Lightning counts logs: those of a step that was stopped are not done, and are taken again.
+        # Lightning counts logs: that of a step that was stopped is not done, and is taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        logs = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
-        undone = progress["total"]["completed"] - logs
-        if progress["total"]["ready"] > logs:
+        if progress["total"]["ready"] > checkpoint["global_step"]:
             for part in ("total", "current"):
-                progress[part] = dict.fromkeys(progress[part], progress[part]["completed"] - undone)
+                progress[part] = dict.fromkeys(progress[part], progress[part]["completed"])
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
             group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
@@ -113,7 +111,7 @@ class Segmenter(LightningModule):
         if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
             f1 = score_log(mask, truth).f1_at_3px
             self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
-        if index < PICTURES and self.trainer.is_global_zero:
+        if index < LOGS_DRAWN and self.trainer.is_global_zero:
             name = f"step-{self.global_step:06d}-{sample.name[-50:]}.png"  # systems limit names
             path = f"{self.trainer.default_root_dir}/pictures/{name}"
             write_file(path, encode_png(draw_errors(gray, mask, truth)))

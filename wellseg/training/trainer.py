@@ -117,9 +117,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         "accelerator": device.type,
         "devices": int(os.environ.get("LOCAL_WORLD_SIZE", 1)),  # torchrun's, each a log a step
         "max_steps": config.steps, "log_every_n_steps": 10, "num_sanity_val_steps": 0,
-        # Lightning counts logs here, --val_every counts optimiser steps.
-        "val_check_interval": config.val_every * config.trainer.get("accumulate_grad_batches", 1),
-        "check_val_every_n_epoch": None,  # count steps, not epochs
+        "val_check_interval": config.val_every, "check_val_every_n_epoch": None,  # but by steps
         "inference_mode": False,  # its tensors could not be counted on in the validations of a fit
         "precision": "bf16-mixed" if half else "32-true", "gradient_clip_val": config.optim.clip,
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
