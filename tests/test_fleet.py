@@ -441,7 +441,7 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     again = subprocess.run(start, capture_output=True, text=True)
     assert (
         again.returncode == 0
-        and again.stderr == "7 of 7 scans are done already (--overwrite: again)\n"
+        and again.stderr == "7 of 7 scans are done already (--overwrite does them again)\n"
     )
 
     # Workers have working directories of their own.

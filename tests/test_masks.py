@@ -157,6 +157,17 @@ def test_logs_without_curves_are_named_and_those_without_scored_pixels_left_out(
     assert "chosen by 1 validation log" in few
 
 
+def test_masks_without_an_image_are_told(data_set):
+    for name in ("well4", "well2"):
+        next((data_set / "images").glob(f"{name}*")).unlink()
+    table = data_set / "split.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(it for it in lines if not it.startswith(("well4", "well2"))))
+    mask = data_set / "masks" / "well2_a.tif"
+    mask.rename(mask.with_name("well2_a.mask.tif"))  # as predict names them
+    assert "left out, 2 masks have no image: well2_a; well4_a" in open_data(data_set)[2]
+
+
 def test_every_crop_holds_scored_pixels(data_set):
     def hide(mask):
         mask = mask.copy()

@@ -43,7 +43,8 @@ def predict(config: PredictConfig) -> int:
     outcomes = {task: done.get(task, Outcome("waiting")) for task in tasks} | not_read
     with Screen(rest, len(done), preview) as screen:
         if done:
-            screen.say(f"{len(done):,} of {count:,} scans are done already (--overwrite: again)")
+            are = f"{len(done):,} of {count:,} scans are"
+            screen.say(f"{are} done already (--overwrite does them again)")
         if begun and count > 1:
             why = "of other weights, options or times, or not whole"
             screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -80,6 +81,9 @@ class Worker:
                 reason += f"; {LESS_MEMORY}"
             # Not ScratchFull, nor EFBIG: other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
+            if is_full and not getattr(error, "filename", None):  # of results, or of scratch
+                scratch = self.config.scratch or tempfile.gettempdir()
+                reason = f"{os.path.dirname(task.stem) or '.'} or {scratch}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)
 
     def _with_earlier_options(

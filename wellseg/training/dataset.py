@@ -28,7 +28,7 @@ from wellseg.corpus.sheet import Draws
 from wellseg.device import WorkerContext, end_with_parent
 from wellseg.scan.pictures import Gray, to_channels
 from wellseg.scan.reader import open_scan
-from wellseg.training.data_folder import LogFiles, list_logs
+from wellseg.training.data_folder import LogFiles, list_logs, list_masks
 from wellseg.training.masks import check_masks, listed, read_mask
 from wellseg.training.options import DataConfig
 
@@ -128,7 +128,11 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
     val = Samples(seed + VALIDATION_SEED, as_they_are, 0 if options.root else options.val_count)
     warnings: list[str] = []
     if options.root:
-        logs = [log for log in list_logs(options.root) if log.split != "test"]
+        every = list_logs(options.root)
+        masks = {name.removesuffix(".mask") for name in list_masks(options.root / "masks")}
+        if alone := sorted(masks - {log.name for log in every}):
+            warnings.append(f"left out, {len(alone)} masks have no image: {listed(alone)}")
+        logs = [log for log in every if log.split != "test"]
         values = check_masks(logs)
         empty = [name for name, (_, highest) in values.items() if highest < 255]
         unscored = [name for name in empty if values[name] == (128, 128)]
