@@ -396,7 +396,7 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
 
     large = [*start, "--memory", "64GB"]
     with subprocess.Popen(large, stderr=subprocess.PIPE, text=True) as process:
-        waits = "no machine of the cluster has 1 cores (--threads) and 64GB (--memory)"
+        waits = "no machine of the cluster has --threads 1 and --memory 64GB"
         assert waits in process.stderr.readline()
         process.kill()
 
