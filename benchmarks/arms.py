@@ -131,7 +131,7 @@ def corpus_arms(options: argparse.Namespace) -> Iterator[Arm]:
     for name, edits in WITHOUT.items():
         package = options.out / slug(name)
         copy_without(edits, package)
-        yield name, package, ".", {}
+        yield name, package, ".", {"data.val_count": 2}
 
 
 def network_arms(options: argparse.Namespace) -> Iterator[Arm]:
@@ -151,7 +151,7 @@ def as_words(options: dict[str, object]) -> Iterator[object]:
 
 def trainings(options: argparse.Namespace) -> None:
     shared: dict[str, object] = {
-        "data.preset": "train", "data.crop_rows": 512, "data.val_count": 2,
+        "data.preset": "train", "data.crop_rows": 512,
         "model.colour": True, "model.norm": "instance",
         "optim.lr": 2e-3, "keep": "last", "steps": options.steps, "val_every": options.steps,
     }  # fmt: skip

@@ -362,11 +362,14 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     table = (out / "split.csv").read_text().replace("000003,train", "000003,test")
     # Logs of somebody's own stay, also one whose name contains that of a log that is to be drawn.
     table += "mine,train,mine,gray\nmytiny9-000005-copy,train,mine,gray"
-    (out / "split.csv").write_text(table.replace(",", ";"))  # as Excel may save it
+    table = table.replace(",", ";") + "\nDoe, J;train;Doe, J;gray"  # as Excel may save it
+    (out / "split.csv").write_text(table)
     synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
     with open(out / "split.csv", newline="") as file:
-        now = {row["name"].removeprefix("tiny9-"): row["split"] for row in csv.DictReader(file)}
-    assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 8)
+        rows = [*csv.DictReader(file, delimiter=";")]
+    now = {row["name"].removeprefix("tiny9-"): row["split"] for row in rows}
+    assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 9)
+    assert now["Doe, J"] == "train" and rows[-1]["well"] == "tiny9-000005"
 
 
 def test_a_folder_with_other_content_is_refused(

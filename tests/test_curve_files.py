@@ -1550,7 +1550,7 @@ def test_a_stretch_is_put_off_its_scale_and_back(followed, capsys):
     assert "is not CURVE=NAME" in capsys.readouterr().err
 
 
-def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks(followed):
+def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks(followed, capsys):
     path = followed / "log.curves.csv"
     share = las_of(followed / "log.las")["T1_C1_SOLID"]
     main([str(path), "--edit", "T1_C1_SOLID:900-1599=B", "T1_C1_SOLID:300-499+1"])
@@ -1576,7 +1576,10 @@ def test_what_a_person_says_of_a_stretch_holds_in_joined_curves_and_other_tracks
     turns[600:651] = 1
     found = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(found, 2 * share + turns, atol=2e-2)
-    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+8"])
+    with pytest.raises(SystemExit):  # 9 with the former one
+        main([str(path), "--edit", "T1_C1_SOLID:1200-1299+8"])
+    assert "T1_C1_SOLID would be more than 8 tracks off its scale" in capsys.readouterr().err
+    main([str(path), "--edit", "T1_C1_SOLID:1200-1299+7"])
     assert np.nanmax(las_of(followed / "log.las")["T1_C1_SOLID"]) > 8
 
 
@@ -1701,6 +1704,8 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     for words, said in (
         (command[1:], "log_400.tif is there already: remove it, or name another folder"),
         (["--label", "mine"], "--label FOLDER and --label_rows FROM-TO: the one needs the other"),
+        ([*command[1:3], "--label_rows", "300-450"], "log_0.tif has rows 0 to 399 of this scan"),
+        ([*command[1:3], "--label_rows", "1199-1300"], "log_400.tif has rows 400 to 1,199"),
         ([*command[1:3], "--label_rows", "9-5"], "--label_rows '9-5' is not FROM-TO"),
         ([*command[1:3], "--label_rows", "9-1600"], "the scan has rows 0 to 1,599"),
     ):

@@ -76,7 +76,7 @@ def test_masking(tmp_path, weights):
     Image.fromarray(draw_waves(203, 117, 0)[0] > 127).save(fax, compression="group4")
     scan(tmp_path / "scans" / "a.tif")
     folder = (tmp_path / "scans", "--out", tmp_path / "out", "--view", "--jobs", 1)
-    given = [(small, "--view", "--curves"), (tall, "--memory", "1MB"), (fax,)]
+    given = [(small, "--view", "--curves"), (tall, "--memory", "500MB"), (fax,)]
     said = run_bare(
         tmp_path, *(("predict", *words, "--weights", weights) for words in [*given, folder, folder])
     )

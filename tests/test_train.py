@@ -383,7 +383,8 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     assert "was begun with --data.root" in capsys.readouterr().err
     drawn = [*few, "--data.preset", "tiny", "--data.count", 2, "--data.val_count", 3, "--steps", 2]
     run(*drawn, "--out", tmp_path / "drawn")
-    run(*drawn, "--out", tmp_path / "drawn", "--resume", "--data.root", data_set, status=2)
+    own = ["--data.root", data_set, "--out", tmp_path / "drawn", "--resume"]
+    run(*few, *own, "--steps", 2, status=2)
     assert "was begun with drawn logs alone" in capsys.readouterr().err
     run(*more, "--data.root", data_set.rename(tmp_path / "own"))  # it moved, too
     said = capsys.readouterr().err
@@ -690,6 +691,11 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
         (["--steps", "30", "--val_every", "20"], "--steps 30 is no multiple of --val_every 20"),
         (["--steps", "3", "--config", "x.yaml"], "x.yaml"),
         (["--data.root", "nowhere"], "nowhere"),
+        (
+            ["--data.root", "a", "--data.count", "9"],
+            "--data.count is of drawn logs, not of --data.r",
+        ),
+        (["--data.root", "a", "--data.medium", "bilevel"], "--data.drawn_share adds drawn logs"),
         (["--weights", "nothing"], "no weights 'nothing'"),
         (["--trainer.devicez", "2"], "devicez"),
         (["--trainer.devices.all", "2"], "devices.all"),

@@ -101,7 +101,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "weights of format 99; this wellseg reads format 1"),
+        ({"format": 99, "model": {"depth": 9}}, "format 99; .* reads format 1: update wellseg"),
         ({"model": {**MODEL, "patch": 7}}, "damaged, or of another version of wellseg"),
         ({"model": {**MODEL, "dilation": 2}}, "of another version of wellseg"),
         ({"model": {**MODEL, "widths": [8, 24]}}, "its header and tensors give no network"),

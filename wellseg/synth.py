@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.net.options import at_least
-from wellseg.scan.atomic import encoding_of, write_file
+from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
 from wellseg.scan.files import read_report
 from wellseg.training.options import Preset
 
@@ -57,11 +57,12 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
     if table.exists():
-        listed = table.read_text(encoding_of(table)).rstrip().replace(";", ",")  # of a spreadsheet
+        listed = table.read_text(encoding_of(table)).rstrip()
+    between = max(BETWEEN, key=listed.partition("\n")[0].count)  # a spreadsheet may have saved it
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        if f"\n{name}," not in listed:
-            listed += f"\n{name},{split},{name},{kind_of(seed, number, preset)}"
+        if f"\n{name}{between}" not in listed:
+            listed += "\n" + between.join((name, split, name, kind_of(seed, number, preset)))
         mask, image = (out / part / f"{name}.tif" for part in ("masks", "images"))
         label = out / "labels" / f"{name}.json"
         if not (label.exists() and mask.exists() and image.exists()):

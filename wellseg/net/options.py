@@ -18,8 +18,11 @@ def parse_bytes(size: str | int) -> int:
     match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([KMGT])(i?)B?\s*", size, re.IGNORECASE)
     if not match or not float(match[1]):
         raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
-    number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
-    return int(number * base ** " KMGT".index(prefix))
+    base = 1024 if match[3] else 1000
+    size_bytes = int(float(match[1]) * base ** " KMGT".index(match[2].upper()))
+    if size_bytes < 500_000_000:
+        raise ValueError(f"--memory {size}: PyTorch alone takes 400 MB: give 500MB or more")
+    return size_bytes
 
 
 @dataclass

@@ -4,6 +4,7 @@ the ink; curves that a person looked at, as a log to train on: FOLDER/images, ma
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import pairwise
@@ -158,6 +159,13 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
+    for other in (folder / "images").glob("*.tif"):
+        if match := re.fullmatch(re.escape(config.name) + r"_(\d+)", other.stem):
+            with open_scan(other) as labelled:
+                begin, stop = int(match[1]), int(match[1]) + labelled.rows
+            if labelled.columns == config.size[1] and begin <= last and first < stop:
+                has = f"{other} has rows {begin:,} to {stop - 1:,} of this scan"
+                raise ValueError(f"{has}: label others, or remove its image, mask and label")
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)

@@ -166,7 +166,9 @@ def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
     if (table[here, TRACK] == 0).any():
         raise ValueError(f"--edit: {of[here[0]]} is in no track: it cannot be off its scale")
     (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
-    turns = np.clip(turns + more[here], -8, 8)
+    turns += more[here]
+    if (abs(turns) > 8).any():  # perhaps by what earlier commands said
+        raise ValueError(f"--edit: {of[here[0]]} would be more than 8 tracks off its scale")
     table[here, VALUE] = share + turns
     table[here, FLAGS] = np.where(turns != 0, bits | SAID, bits & ~SAID)
 

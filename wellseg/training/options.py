@@ -44,6 +44,15 @@ class DataConfig:
         at_least(0, "data.", workers=self.workers)
         if not 0 <= self.drawn_share < 1:
             raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
+        if self.drawn_share and not self.root:
+            raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
+        of_drawn = ["count", "val_count"]
+        if not self.drawn_share:
+            of_drawn += ["preset", "medium"]
+        for name in of_drawn if self.root else ():  # a run's config.yaml has all, by default
+            if getattr(self, name) != getattr(DataConfig, name):
+                do = "leave it out (--data.drawn_share adds drawn logs to yours)"
+                raise ValueError(f"--data.{name} is of drawn logs, not of --data.root: {do}")
 
 
 @dataclass
