@@ -898,3 +898,35 @@ def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_
     give(page, "A", 1100, 1200)
     assert page.evaluate("note") == "C has no rows from 1,100 to 1,200"
     assert page.evaluate("before.length") == 1, "nothing was changed"
+
+
+def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
+    """By a key or a button, with the answer at a place to check; not after another correction."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000]), "B": ([[60, 0, 60, 5999]], [])}
+    page = page_of(tmp_path, browser_page, **strokes)
+    see_alone(page, "A")
+    assert page.locator("#redo").is_hidden()
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.keyboard.press("x")
+    exchanged = edits(page)
+    assert len(exchanged) == 3 and page.locator("#redo").is_disabled()
+    page.keyboard.press("Control+z")
+    assert edits(page) == ["A=GR"] and page.evaluate("isOpen(1000)")
+    page.locator("#redo").click()
+    assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
+    page.keyboard.press("Escape")
+    see_alone(page, "GR")
+    for _ in range(2):
+        page.locator("#undo").click()
+    assert page.evaluate("followed[alone].name") == "A", "the same one, by its name of before"
+    assert page.locator("#edits").is_hidden() and page.locator("#undo").is_disabled()
+    for keys in ("Control+y", "Control+Shift+Z"):
+        page.keyboard.press(keys)
+    assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Control+y")
+    assert edits(page) == ["A="] and page.locator("#redo").is_disabled()

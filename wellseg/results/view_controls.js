@@ -91,9 +91,12 @@ $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
 $("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
 
 addEventListener("keydown", (event) => {
-  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input:not([type=range], [type=checkbox]), textarea");
-  if (isUndo && pen && !$("dialog").open) return removeOrBack();
-  if (isUndo && !$("dialog").open && (before.length || !$("#edits").hidden)) return $("#undo").click();
+  const isWriting = event.target.matches("input:not([type=range], [type=checkbox]), textarea");
+  const isCtrl = (event.ctrlKey || event.metaKey) && !event.altKey && !isWriting && !$("dialog").open, key = event.key.toLowerCase();
+  const isUndo = isCtrl && key === "z" && !event.shiftKey, isRedo = isCtrl && (key === "y" || (key === "z" && event.shiftKey));
+  if (isUndo || isRedo) event.preventDefault();  // Ctrl Y leads elsewhere in some browsers
+  if (isUndo) return pen ? removeOrBack() : $("#undo").click();
+  if (isRedo) return pen || $("#redo").click();
   if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input:not(#log)")) return;
   const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
