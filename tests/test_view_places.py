@@ -930,3 +930,87 @@ def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
     page.keyboard.press("Delete")
     page.keyboard.press("Control+y")
     assert edits(page) == ["A="] and page.locator("#redo").is_disabled()
+
+
+def test_from_the_bottom_of_the_scan_n_leads_to_the_first_place_that_is_open(
+    tmp_path, browser_page
+):
+    """Whoever has given the depths is at the bottom: the button was dead there, with all to check."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000, 2000]))
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    settle(page)
+    assert page.locator("#next").is_enabled()
+    page.keyboard.press("n")
+    assert page.evaluate("marked") == 2000
+    assert page.evaluate("note") == "there is none below: on from the top"
+    page.keyboard.press("k")
+    assert page.evaluate("note") == "all of them are answered"
+    page.keyboard.press("End")
+    settle(page)
+    page.keyboard.press("n")
+    assert (
+        page.evaluate("note") == "no place to check below" and page.locator("#next").is_disabled()
+    )
+
+
+def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser_page):
+    """It lies below what can be done with a curve, and below the command."""
+    strokes = {name: ([[x, 0, x, 5999]], []) for name, x in (("A", 60), ("B", 100), ("C", 140))}
+    page = page_of(tmp_path, browser_page, **strokes)
+    page.keyboard.press(".")
+    for name in ("GR", "SP", "CAL"):
+        page.locator("#name").fill(name)
+        page.locator("#following").click()
+    assert edits(page) == ["A=GR", "B=SP", "C=CAL"]
+    assert page.locator("#name").input_value() == "GR", "after the last one the first"
+    page.locator("#former").click()
+    assert page.locator("#name").input_value() == "CAL"
+    page.keyboard.press(",")
+    assert page.locator("#name").input_value() == "SP"
+    page.locator("#name").press(",")
+    assert page.locator("#name").input_value() == ",SP", "it is written there"
+
+
+def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
+    """The line of a curve lies on its ink, and is as broad: is it in its midst?"""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.locator("#opacity").fill("0.4")
+    assert page.evaluate("lineCanvas.style.opacity") == "0.4"
+    page.keyboard.down("h")
+    assert not page.locator("#lines").is_visible()
+    page.keyboard.up("h")
+    assert page.locator("#lines").is_visible() and page.evaluate("alone") == 0
+    page.keyboard.press("c")
+    page.keyboard.press("o")
+    assert page.locator("#opacity").is_disabled(), "nothing is seen"
+
+
+def test_the_ink_of_a_curve_is_shown_in_the_list(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    change_data(
+        tmp_path, followed=[{**page.evaluate("original[0]"), "about": "solid, #0303fe, 3 px"}]
+    )
+    page.goto((tmp_path / "log.html").as_uri() + "?")
+    small = page.locator("#each small")
+    assert small.text_content() == "rows 0 to 5,999, solid, ink\N{NO-BREAK SPACE}, 3 px"
+    colour = small.locator("i").evaluate("(it) => getComputedStyle(it).backgroundColor")
+    assert colour == "rgb(3, 3, 254)"
+
+
+def test_curves_that_lie_on_one_another_are_both_seen(tmp_path, browser_page):
+    """The one that is drawn last hid the other: none saw that both were followed along one ink."""
+    lines = [[100, 0, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(lines, []), B=(lines, []))
+    settle(page)
+    colours = page.evaluate("""() => {
+        const seen = lineCanvas.getContext("2d"), swatches = [...document.querySelectorAll("#each .swatch")];
+        const [x, high] = [sheet.offsetLeft - scroller.scrollLeft + 100 * state.zoom, lineCanvas.height];
+        const { data } = seen.getImageData(Math.floor(x * devicePixelRatio), 0, 1, high);
+        const all = Array.from({ length: high }, (_, y) => `rgb(${data.slice(4 * y, 4 * y + 3).join(", ")})`);
+        return swatches.map((it) => all.filter((one) => one === getComputedStyle(it).backgroundColor).length / high);
+    }""")
+    assert min(colours) > 0.2, colours

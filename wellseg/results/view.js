@@ -308,19 +308,23 @@ function pointed(event) {
 map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); pointed(event); };
 map.onpointermove = pointed;
 
-// The next uncertain row of curves, where these are shown, or the middle of the next place of doubt, in a direction.
+// The next uncertain row of curves, where these are shown, or the middle of the next place of doubt, in a direction. Below
+// the last of these rows it is the first that is open: whoever has given depths is at the bottom of the scan.
 function beyond(direction) {
   const centres = isWalked() ? walk() : DATA.places.map(([first, last]) => (first + last) / 2);
   const isAt = isWalked() && centres.includes(marked) && isInView(marked);
   const here = isAt ? marked : lookedAt(), slack = isAt ? 0 : 2 / state.zoom;  // scroll positions are rounded
-  return direction < 0 ? centres.findLast((row) => row < here - slack) : centres.find((row) => row > here + slack);
+  const above = (row) => row < here - slack;
+  if (direction < 0) return centres.findLast(above);
+  return centres.find((row) => row > here + slack) ?? (isWalked() ? centres.find((row) => above(row) && isOpen(row)) : undefined);
 }
 
 function jump(direction) {
   const row = beyond(direction);
   const what = isWalked() ? `place to check${alone < 0 ? "" : ` of ${followed[alone].name}`}` : "place of doubt";
-  if (row === undefined) say(`no ${what} ${direction > 0 ? "below" : "above"}`);
-  else isWalked() ? visit(row) : goTo(row);
+  if (row === undefined) return say(`no ${what} ${direction > 0 ? "below" : "above"}`);
+  if (direction > 0 && row < lookedAt()) say("there is none below: on from the top");
+  isWalked() ? visit(row) : goTo(row);
 }
 
 // The list of the places, to tick off; the browser keeps the ticks.

@@ -62,7 +62,8 @@ const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
 function showOverlay(on) {
   state.overlay = on;
   pressed("#overlay", on);
-  $("#curves").hidden = $("#threshold").disabled = $("#opacity").disabled = $("#doubt").disabled = !on;
+  $("#curves").hidden = $("#threshold").disabled = $("#doubt").disabled = !on;
+  $("#opacity").disabled = !on && lineCanvas.hidden;
   $("#paper").classList.toggle("faded", on);
 }
 function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
@@ -76,19 +77,24 @@ function setThreshold(value) {
   recolour();
 }
 
+const bare = (on) => $("main").classList.toggle("bare", on);  // the paper alone, while H is held
+addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && bare(false));
+addEventListener("blur", () => bare(false));
+const toCurve = (by) => followed.length && !lineCanvas.hidden && !pen && $("#each").children[alone < 0 && by < 0 ? followed.length - 1 : (alone + by + followed.length) % followed.length].firstChild.click();
+
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), h: () => bare(true), ",": () => toCurve(-1), ".": () => toCurve(1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
   escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
-const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
+const buttons = { former: ",", following: ".", overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
 $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
-$("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
+($("#opacity").oninput = () => { $("#curves").style.opacity = lineCanvas.style.opacity = $("#opacity").value; })();
 
 addEventListener("keydown", (event) => {
   const isWriting = event.target.matches("input:not([type=range], [type=checkbox]), textarea");
@@ -146,7 +152,6 @@ for (const box of [document.body, map]) sizes.observe(box);  // on a phone the m
 
 setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);
-$("#curves").style.opacity = $("#opacity").value;
 fit();
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
