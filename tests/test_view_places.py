@@ -1,5 +1,6 @@
 """The view: what is asked at a place to check, by its kind, and names of pieces that are joined."""
 
+import pytest
 from test_view import change_data, settle, view_of, wave
 
 from wellseg.review.options import parse_edits
@@ -849,12 +850,27 @@ def test_in_a_low_window_the_cut_and_the_undo_are_in_sight(tmp_path, browser_pag
     assert page.locator("#depth").is_visible() and page.locator("#tracks").is_visible()
 
 
-def test_in_a_low_window_all_that_can_be_done_with_a_curve_is_in_sight(tmp_path, browser_page):
+@pytest.mark.parametrize("height", [600, 740])
+def test_in_a_low_window_all_that_can_be_done_with_a_curve_is_in_sight(
+    tmp_path, browser_page, height
+):
     strokes = {f"T{i}_C{i}_DOTTED": ([[60 * i, 0, 60 * i, 5999]], []) for i in (1, 2, 3)}
     page = page_of(tmp_path, browser_page, **strokes)
-    page.set_viewport_size({"width": 1024, "height": 600})
+    page.set_viewport_size({"width": 1024, "height": height})
     page.evaluate("isolate(0, 500)")
-    for one in ("name", "left", "columns", "remove", "backup", "swap", "other", "join", "give"):
+    for one in (
+        "name",
+        "left",
+        "columns",
+        "following",
+        "remove",
+        "backup",
+        "piece",
+        "swap",
+        "other",
+        "join",
+        "give",
+    ):
         assert page.evaluate(IN_SIGHT, f"#{one}"), one
 
 
@@ -1014,3 +1030,73 @@ def test_curves_that_lie_on_one_another_are_both_seen(tmp_path, browser_page):
         return swatches.map((it) => all.filter((one) => one === getComputedStyle(it).backgroundColor).length / high);
     }""")
     assert min(colours) > 0.2, colours
+
+
+def test_keys_are_the_page_s_again_after_a_scale_a_copy_or_a_choice(tmp_path, browser_page):
+    """They were written in the field or the command, or chose another curve in the box."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000]), "B": ([[60, 0, 60, 5999]], [])}
+    strokes["C"] = ([[150, 0, 150, 5999]], [])
+    page = page_of(tmp_path, browser_page, **strokes)
+    see_alone(page, "A")
+    page.locator("#left").fill("0")
+    page.locator("#left").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "left", "half a scale"
+    page.locator("#right").fill("150")
+    page.locator("#right").press("Enter")
+    page.keyboard.press("n")
+    assert page.evaluate("marked") == 1000 and page.locator("#right").input_value() == "150"
+    page.locator("#copy").click()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden()
+    page.locator("#partner").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    assert edits(page) == ["A:1001-5999=C", "C:1001-5999=A"], "with the one below B in the box"
+
+
+def test_a_stretch_becomes_a_curve_of_its_own_by_two_clicks(tmp_path, browser_page):
+    """It took two cuts and a join."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.locator("#piece").click()
+    assert "it becomes a curve of its own there" in page.locator("#pen").inner_text()
+    for row in (300, 200):
+        click_paper(page, 20, row)
+    assert edits(page) == ["A:200-300=A_B"]
+    assert page.evaluate("note").startswith("from row 200 to 300 it is A_B now")
+    assert page.evaluate("followed.map(({ name, rows }) => [name, ...rows])") == [
+        ["A", 0, 5999],
+        ["A_B", 200, 300],
+    ]
+    parse_edits(edits(page))
+
+
+def test_in_a_window_of_1280_pixels_the_head_is_one_line(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.keyboard.press("n")
+    tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
+    assert tops[0] == tops[1]
+
+
+def test_the_button_that_ends_a_step_is_read_where_the_step_is_done_already(tmp_path, browser_page):
+    """Its words, These are the tracks, were in the colour of its ground."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    button = page.locator("#tracks")
+    assert button.get_attribute("class") == "step done"
+    button.click()
+    assert button.inner_text() == "These are the tracks"
+    style = button.evaluate(
+        "(it) => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+    )
+    assert style[0] != style[1]
+
+
+def test_the_row_below_the_mouse_is_told_anew_where_the_wheel_moves_the_paper(
+    tmp_path, browser_page
+):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    click_paper(page, 20, 100)
+    assert page.locator("#point").inner_text().startswith("row 100,")
+    page.evaluate("scroller.scrollTop += 200 * state.zoom")
+    page.wait_for_function("$('#point').textContent.startsWith('row 300,')")

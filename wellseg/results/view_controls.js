@@ -103,11 +103,11 @@ addEventListener("keydown", (event) => {
   if (isUndo || isRedo) event.preventDefault();  // Ctrl Y leads elsewhere in some browsers
   if (isUndo) return pen ? removeOrBack() : $("#undo").click();
   if (isRedo) return pen || $("#redo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input:not(#log)")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)")) return;
   const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
-  const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));
+  const own = event.target === scroller || event.target.matches("input, select") || (event.key === " " && event.target.matches("button"));
   if (action) action();
   else if (by !== undefined && !own) scroller.scrollTop = between(0, scroller.scrollTop + by, scroller.scrollHeight);
   else return;
@@ -128,8 +128,9 @@ function tellPoint(event) {
   }
   $("#point").textContent = inside && !(finger && note) ? text : "";
 }
-const forgetPoint = () => { $("#point").textContent = ""; };
-scroller.onpointermove = (event) => event.pointerType !== "touch" && tellPoint(event);
+let pointer = null;  // where the mouse is: the wheel moves the paper below it
+const forgetPoint = () => { $("#point").textContent = ""; pointer = null; };
+scroller.onpointermove = (event) => event.pointerType !== "touch" && tellPoint(pointer = event);
 scroller.onpointerleave = (event) => event.pointerType !== "touch" && forgetPoint();
 // A finger tells by a tap, until the paper is moved; it has no Esc, and no place for all controls.
 if (finger) scroller.addEventListener("click", tellPoint);
@@ -145,7 +146,7 @@ $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
   `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
-scroller.addEventListener("scroll", soon, { passive: true });
+scroller.addEventListener("scroll", () => { soon(); if (pointer) tellPoint(pointer); }, { passive: true });
 dark.onchange = () => setTheme(dark.matches ? "dark" : "light");
 const sizes = new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); });
 for (const box of [document.body, map]) sizes.observe(box);  // on a phone the map is as tall as the curves' panel leaves it

@@ -203,16 +203,15 @@ function removeOrBack() {
   sayPen();
 }
 
-function cut(row = marked, own = followed[alone].name) {
+function takeOut(own, from, to = Infinity) {  // these rows become a curve of their own
   let name = `${own.slice(0, 50)}_B`;
   while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
-  correct(followed[alone]?.name, () => {
-    split(row, own);
-    becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
-    Object.assign(fix.scales, scalesAs(own, name));
-  });
-  say(`from row ${count(row)} on it is ${name} now: ${undoKey} takes it back`);
+  for (const row of [from, to + 1]) split(row, own);
+  becomes((part) => nameOf(part) === own && part.from >= from && part.to <= to, fix.names.push(name) - 1);
+  Object.assign(fix.scales, scalesAs(own, name));
+  say(`from row ${count(from)} ${to < Infinity ? `to ${count(to)}` : "on"} it is ${name} now: ${undoKey} takes it back`);
 }
+const cut = (row = marked, own = followed[alone].name) => correct(followed[alone]?.name, () => takeOut(own, row));
 
 function swap(other, row = marked, own = followed[alone].name) {  // the two change places from that row on
   correct(followed[alone]?.name, () => {
@@ -270,12 +269,12 @@ $("#redo").onclick = () => {
   fix = then.fix;
   for (const [row, it] of Object.entries(then.answers)) if (it.at !== undefined) answers[row] = it;
   refresh(fix.names[as]);
-  keepAnswers();
-  showQuestion();
+  reopen(() => false);
 };
 $("#copy").onclick = () => {
   $("#command").select();
   document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
+  $("#copy").focus();  // or the keys would be written in the command
   $("#copy").textContent = "Copied";
 };
 listCurves();
