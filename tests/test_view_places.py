@@ -931,6 +931,8 @@ def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
     assert len(exchanged) == 3 and page.locator("#redo").is_disabled()
     page.keyboard.press("Control+z")
     assert edits(page) == ["A=GR"] and page.evaluate("isOpen(1000)")
+    said = "taken back: A:0-1000=GR A:1001-5999=B B:1001-5999=GR"
+    assert page.evaluate("note") == said, "none has to look for what it was"
     page.locator("#redo").click()
     assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
     page.keyboard.press("Escape")
@@ -1100,3 +1102,42 @@ def test_the_row_below_the_mouse_is_told_anew_where_the_wheel_moves_the_paper(
     assert page.locator("#point").inner_text().startswith("row 100,")
     page.evaluate("scroller.scrollTop += 200 * state.zoom")
     page.wait_for_function("$('#point').textContent.startsWith('row 300,')")
+
+
+def test_the_map_marks_the_places_to_check_that_are_open(tmp_path, browser_page):
+    """It marked the mask's places of doubt, where no key leads while whole curves are shown."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000, 4000]), "B": ([[200, 0, 200, 5999]], [5000])}
+    page = page_of(tmp_path, browser_page, **strokes)
+    followed_anew(page, tmp_path, places=[[2000, 2256, 0.7]])
+
+    def marked():
+        return page.evaluate("""() => [1000, 2128, 4000, 5000].filter((row) => {
+            const canvas = $("#map canvas"), y = Math.round((row / rows) * canvas.height);
+            const [red, , blue] = canvas.getContext("2d").getImageData(canvas.width - 2, y, 1, 1).data;
+            return red > 180 && blue < 80;
+        })""")
+
+    assert marked() == [1000, 4000, 5000]
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    assert marked() == [4000, 5000]
+    see_alone(page, "B")
+    assert marked() == [5000]
+    page.keyboard.press("c")
+    assert marked() == [2128]
+    page.keyboard.press("c")
+    assert marked() == [4000, 5000]
+
+
+def test_the_curves_that_are_not_asked_about_are_faint_all_along(tmp_path, browser_page):
+    strokes = {"C": ([[200, 0, 200, 5999]], []), "A": ([[100, 0, 100, 5999]], [1000])}
+    page = page_of(tmp_path, browser_page, **strokes, B=([[60, 0, 60, 5999]], []))
+    page.keyboard.press("n")
+    page.keyboard.press("+")
+    settle(page)
+    alphas = page.evaluate("""() => {
+        const x = Math.round((sheet.offsetLeft - scroller.scrollLeft + 200 * state.zoom) * devicePixelRatio);
+        const { data } = lineCanvas.getContext("2d").getImageData(x, 0, 1, lineCanvas.height / 3);
+        return [...new Set(data.filter((_, i) => i % 4 === 3))];
+    }""")
+    assert len(alphas) == 1 and 60 < alphas[0] < 90

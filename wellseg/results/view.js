@@ -277,7 +277,8 @@ function drawMap() {
   context.drawImage(small, printed[0], 0, printed[1] - printed[0], lines, 0, 0, wide - bar, tall);
   const style = getComputedStyle(document.documentElement);
   context.fillStyle = style.getPropertyValue("--doubt");
-  for (const [first, last] of DATA.places) {
+  const marks = isWalked() ? walk().filter(isOpen).map((row) => [row, row]) : DATA.places;
+  for (const [first, last] of marks) {
     const y = ((first + last) / 2 / rows) * tall, size = bar * 0.6;
     context.beginPath();
     context.moveTo(wide - bar + 1, y);

@@ -139,12 +139,11 @@ $("#more").onclick = () => pressed("#more", $("header").classList.toggle("more")
 $("#away").onclick = $("#all").onclick = actions.escape;
 $("#regret").onclick = () => $("#undo").click();
 
-const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
   DATA.turned && "turned by its file, shown as stored"].filter(Boolean).join("  ·  ");
 $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
-  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +
+  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${DATA.places.length} here). ` +
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
 scroller.addEventListener("scroll", () => { soon(); if (pointer) tellPoint(pointer); }, { passive: true });
 dark.onchange = () => setTheme(dark.matches ? "dark" : "light");

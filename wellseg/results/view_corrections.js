@@ -256,11 +256,12 @@ $("#done").onclick = () => pen && endStroke();
 for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
-  const as = numberOf(followed[alone]);
+  const as = numberOf(followed[alone]), all = () => [...trackWords(), ...depthWords(), ...scales(), ...words()], had = all();
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
   after.push(JSON.stringify({ fix, answers }));
   fix = before.length ? JSON.parse(before.pop()) : untouched();
   refresh(fix.names[as]);  // also where it had another name
+  say(`taken back: ${had.filter((word) => !all().includes(word)).join(" ") || "the last correction"}`);  // it may be anywhere on the scan
   reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
 };
 $("#redo").onclick = () => {

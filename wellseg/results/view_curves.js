@@ -37,20 +37,20 @@ function drawLines() {
   context.setLineDash([]);
   const doubt = question(), pair = doubt && [doubt.curve, doubt.other];
   drawn = followed.map((curve, i) => {
-    const path = new Path2D();
-    if (alone >= 0 && alone !== i && !pair?.includes(curve)) return path;
-    for (const line of curve.lines) if (reaches(line, top, bottom)) trace(path, line);
+    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve);
+    for (const line of curve.lines) if (isSeen && reaches(line, top, bottom)) trace(path, line);
     return path;
   });
   context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
+  const isFaint = (i) => doubt?.other && !pair.includes(followed[i]);
   const inks = (i) => {
-    context.globalAlpha = !doubt?.other || pair.includes(followed[i]) ? 1 : 0.3;
+    context.globalAlpha = isFaint(i) ? 0.3 : 1;
     context.strokeStyle = hue(followed[i].place ?? i);
     context.stroke(drawn[i]);
   };
   for (let i = 0; i < drawn.length; i++) inks(i);
   context.setLineDash([10 / state.zoom, 14 / state.zoom]);  // where curves lie on one another each is seen
-  for (let i = drawn.length - 2; i >= 0; i--) inks(i);
+  for (let i = drawn.length - 2; i >= 0; i--) if (!isFaint(i)) inks(i);
   context.setLineDash([]);
   context.globalAlpha = 1;
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
@@ -80,7 +80,7 @@ function showWhole(on) {
   pressed("#whole", on);
   if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
-  if (!on) isolate(-1);
+  isolate(-1);
   showOverlay(!on);
   if (state.fitted) fit();
   soon();

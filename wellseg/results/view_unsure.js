@@ -236,6 +236,7 @@ const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0]
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();
+  drawMap();  // with those that are open
   for (const row of order) {
     const answer = answerAt(row), about = [...namesAt(row), depth(row), isOpen(row) ? kinds.get(row) : answer].filter(Boolean).join(", ");
     listed("#uncertain", `row ${count(row)}`, about, "", () => visit(row)).dataset.answer = answer;
