@@ -706,7 +706,8 @@ def test_answers_at_uncertain_rows_are_remembered_and_lead_to_the_next_open_one(
     for _ in range(2):
         page.keyboard.press("k")
     settle(page)
-    assert "1 above are not answered yet" in page.locator("#rows").inner_text()
+    assert "on from the top: 1 above is not answered yet" in page.locator("#rows").inner_text()
+    assert which.inner_text().startswith("1 of 5")
     curves = page.evaluate("original")
     done = page.evaluate("words()")
     change_data(tmp_path, edits=1, done=done)  # the command was run

@@ -1,5 +1,6 @@
 """The view: what is asked at a place to check, by its kind, and names of pieces that are joined."""
 
+import pytest
 from test_view import change_data, settle, view_of, wave
 
 from wellseg.review.options import parse_edits
@@ -849,12 +850,27 @@ def test_in_a_low_window_the_cut_and_the_undo_are_in_sight(tmp_path, browser_pag
     assert page.locator("#depth").is_visible() and page.locator("#tracks").is_visible()
 
 
-def test_in_a_low_window_all_that_can_be_done_with_a_curve_is_in_sight(tmp_path, browser_page):
+@pytest.mark.parametrize("height", [600, 740])
+def test_in_a_low_window_all_that_can_be_done_with_a_curve_is_in_sight(
+    tmp_path, browser_page, height
+):
     strokes = {f"T{i}_C{i}_DOTTED": ([[60 * i, 0, 60 * i, 5999]], []) for i in (1, 2, 3)}
     page = page_of(tmp_path, browser_page, **strokes)
-    page.set_viewport_size({"width": 1024, "height": 600})
+    page.set_viewport_size({"width": 1024, "height": height})
     page.evaluate("isolate(0, 500)")
-    for one in ("name", "left", "columns", "remove", "backup", "swap", "other", "join", "give"):
+    for one in (
+        "name",
+        "left",
+        "columns",
+        "following",
+        "remove",
+        "backup",
+        "piece",
+        "swap",
+        "other",
+        "join",
+        "give",
+    ):
         assert page.evaluate(IN_SIGHT, f"#{one}"), one
 
 
@@ -898,3 +914,230 @@ def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_
     give(page, "A", 1100, 1200)
     assert page.evaluate("note") == "C has no rows from 1,100 to 1,200"
     assert page.evaluate("before.length") == 1, "nothing was changed"
+
+
+def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
+    """By a key or a button, with the answer at a place to check; not after another correction."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000]), "B": ([[60, 0, 60, 5999]], [])}
+    page = page_of(tmp_path, browser_page, **strokes)
+    see_alone(page, "A")
+    assert page.locator("#redo").is_hidden()
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.keyboard.press("x")
+    exchanged = edits(page)
+    assert len(exchanged) == 3 and page.locator("#redo").is_disabled()
+    page.keyboard.press("Control+z")
+    assert edits(page) == ["A=GR"] and page.evaluate("isOpen(1000)")
+    said = "taken back: A:0-1000=GR A:1001-5999=B B:1001-5999=GR"
+    assert page.evaluate("note") == said, "none has to look for what it was"
+    page.locator("#redo").click()
+    assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
+    page.keyboard.press("Escape")
+    see_alone(page, "GR")
+    for _ in range(2):
+        page.locator("#undo").click()
+    assert page.evaluate("followed[alone].name") == "A", "the same one, by its name of before"
+    assert page.locator("#edits").is_hidden() and page.locator("#undo").is_disabled()
+    for keys in ("Control+y", "Control+Shift+Z"):
+        page.keyboard.press(keys)
+    assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Control+y")
+    assert edits(page) == ["A="] and page.locator("#redo").is_disabled()
+
+
+def test_from_the_bottom_of_the_scan_n_leads_to_the_first_place_that_is_open(
+    tmp_path, browser_page
+):
+    """Whoever has given the depths is at the bottom: the button was dead there, with all to check."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000, 2000]))
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    settle(page)
+    assert page.locator("#next").is_enabled()
+    page.keyboard.press("n")
+    assert page.evaluate("marked") == 2000
+    assert page.evaluate("note") == "there is none below: on from the top"
+    page.keyboard.press("k")
+    assert page.evaluate("note") == "all of them are answered"
+    page.keyboard.press("End")
+    settle(page)
+    page.keyboard.press("n")
+    assert (
+        page.evaluate("note") == "no place to check below" and page.locator("#next").is_disabled()
+    )
+
+
+def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser_page):
+    """It lies below what can be done with a curve, and below the command."""
+    strokes = {name: ([[x, 0, x, 5999]], []) for name, x in (("A", 60), ("B", 100), ("C", 140))}
+    page = page_of(tmp_path, browser_page, **strokes)
+    page.keyboard.press(".")
+    for name in ("GR", "SP", "CAL"):
+        page.locator("#name").fill(name)
+        page.locator("#following").click()
+    assert edits(page) == ["A=GR", "B=SP", "C=CAL"]
+    assert page.locator("#name").input_value() == "GR", "after the last one the first"
+    page.locator("#former").click()
+    assert page.locator("#name").input_value() == "CAL"
+    page.keyboard.press(",")
+    assert page.locator("#name").input_value() == "SP"
+    page.locator("#name").press(",")
+    assert page.locator("#name").input_value() == ",SP", "it is written there"
+
+
+def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
+    """The line of a curve lies on its ink, and is as broad: is it in its midst?"""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.locator("#opacity").fill("0.4")
+    assert page.evaluate("lineCanvas.style.opacity") == "0.4"
+    page.keyboard.down("h")
+    assert not page.locator("#lines").is_visible()
+    page.keyboard.up("h")
+    assert page.locator("#lines").is_visible() and page.evaluate("alone") == 0
+    page.keyboard.press("c")
+    page.keyboard.press("o")
+    assert page.locator("#opacity").is_disabled(), "nothing is seen"
+
+
+def test_the_ink_of_a_curve_is_shown_in_the_list(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    change_data(
+        tmp_path, followed=[{**page.evaluate("original[0]"), "about": "solid, #0303fe, 3 px"}]
+    )
+    page.goto((tmp_path / "log.html").as_uri() + "?")
+    small = page.locator("#each small")
+    assert small.text_content() == "rows 0 to 5,999, solid, ink\N{NO-BREAK SPACE}, 3 px"
+    colour = small.locator("i").evaluate("(it) => getComputedStyle(it).backgroundColor")
+    assert colour == "rgb(3, 3, 254)"
+
+
+def test_curves_that_lie_on_one_another_are_both_seen(tmp_path, browser_page):
+    """The one that is drawn last hid the other: none saw that both were followed along one ink."""
+    lines = [[100, 0, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(lines, []), B=(lines, []))
+    settle(page)
+    colours = page.evaluate("""() => {
+        const seen = lineCanvas.getContext("2d"), swatches = [...document.querySelectorAll("#each .swatch")];
+        const [x, high] = [sheet.offsetLeft - scroller.scrollLeft + 100 * state.zoom, lineCanvas.height];
+        const { data } = seen.getImageData(Math.floor(x * devicePixelRatio), 0, 1, high);
+        const all = Array.from({ length: high }, (_, y) => `rgb(${data.slice(4 * y, 4 * y + 3).join(", ")})`);
+        return swatches.map((it) => all.filter((one) => one === getComputedStyle(it).backgroundColor).length / high);
+    }""")
+    assert min(colours) > 0.2, colours
+
+
+def test_keys_are_the_page_s_again_after_a_scale_a_copy_or_a_choice(tmp_path, browser_page):
+    """They were written in the field or the command, or chose another curve in the box."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000]), "B": ([[60, 0, 60, 5999]], [])}
+    strokes["C"] = ([[150, 0, 150, 5999]], [])
+    page = page_of(tmp_path, browser_page, **strokes)
+    see_alone(page, "A")
+    page.locator("#left").fill("0")
+    page.locator("#left").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "left", "half a scale"
+    page.locator("#right").fill("150")
+    page.locator("#right").press("Enter")
+    page.keyboard.press("n")
+    assert page.evaluate("marked") == 1000 and page.locator("#right").input_value() == "150"
+    page.locator("#copy").click()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden()
+    page.locator("#partner").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    assert edits(page) == ["A:1001-5999=C", "C:1001-5999=A"], "with the one below B in the box"
+
+
+def test_a_stretch_becomes_a_curve_of_its_own_by_two_clicks(tmp_path, browser_page):
+    """It took two cuts and a join."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.locator("#piece").click()
+    assert "it becomes a curve of its own there" in page.locator("#pen").inner_text()
+    for row in (300, 200):
+        click_paper(page, 20, row)
+    assert edits(page) == ["A:200-300=A_B"]
+    assert page.evaluate("note").startswith("from row 200 to 300 it is A_B now")
+    assert page.evaluate("followed.map(({ name, rows }) => [name, ...rows])") == [
+        ["A", 0, 5999],
+        ["A_B", 200, 300],
+    ]
+    parse_edits(edits(page))
+
+
+def test_in_a_window_of_1280_pixels_the_head_is_one_line(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.keyboard.press("n")
+    tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
+    assert tops[0] == tops[1]
+
+
+def test_the_button_that_ends_a_step_is_read_where_the_step_is_done_already(tmp_path, browser_page):
+    """Its words, These are the tracks, were in the colour of its ground."""
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    button = page.locator("#tracks")
+    assert button.get_attribute("class") == "step done"
+    button.click()
+    assert button.inner_text() == "These are the tracks"
+    style = button.evaluate(
+        "(it) => [getComputedStyle(it).color, getComputedStyle(it).backgroundColor]"
+    )
+    assert style[0] != style[1]
+
+
+def test_the_row_below_the_mouse_is_told_anew_where_the_wheel_moves_the_paper(
+    tmp_path, browser_page
+):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    click_paper(page, 20, 100)
+    assert page.locator("#point").inner_text().startswith("row 100,")
+    page.evaluate("scroller.scrollTop += 200 * state.zoom")
+    page.wait_for_function("$('#point').textContent.startsWith('row 300,')")
+
+
+def test_the_map_marks_the_places_to_check_that_are_open(tmp_path, browser_page):
+    """It marked the mask's places of doubt, where no key leads while whole curves are shown."""
+    strokes = {"A": ([[100, 0, 100, 5999]], [1000, 4000]), "B": ([[200, 0, 200, 5999]], [5000])}
+    page = page_of(tmp_path, browser_page, **strokes)
+    followed_anew(page, tmp_path, places=[[2000, 2256, 0.7]])
+
+    def marked():
+        return page.evaluate("""() => [1000, 2128, 4000, 5000].filter((row) => {
+            const canvas = $("#map canvas"), y = Math.round((row / rows) * canvas.height);
+            const [red, , blue] = canvas.getContext("2d").getImageData(canvas.width - 2, y, 1, 1).data;
+            return red > 180 && blue < 80;
+        })""")
+
+    assert marked() == [1000, 4000, 5000]
+    page.keyboard.press("n")
+    page.keyboard.press("k")
+    assert marked() == [4000, 5000]
+    see_alone(page, "B")
+    assert marked() == [5000]
+    page.keyboard.press("c")
+    assert marked() == [2128]
+    page.keyboard.press("c")
+    assert marked() == [4000, 5000]
+
+
+def test_the_curves_that_are_not_asked_about_are_faint_all_along(tmp_path, browser_page):
+    strokes = {"C": ([[200, 0, 200, 5999]], []), "A": ([[100, 0, 100, 5999]], [1000])}
+    page = page_of(tmp_path, browser_page, **strokes, B=([[60, 0, 60, 5999]], []))
+    page.keyboard.press("n")
+    page.keyboard.press("+")
+    settle(page)
+    alphas = page.evaluate("""() => {
+        const x = Math.round((sheet.offsetLeft - scroller.scrollLeft + 200 * state.zoom) * devicePixelRatio);
+        const { data } = lineCanvas.getContext("2d").getImageData(x, 0, 1, lineCanvas.height / 3);
+        return [...new Set(data.filter((_, i) => i % 4 === 3))];
+    }""")
+    assert len(alphas) == 1 and 60 < alphas[0] < 90

@@ -277,7 +277,8 @@ function drawMap() {
   context.drawImage(small, printed[0], 0, printed[1] - printed[0], lines, 0, 0, wide - bar, tall);
   const style = getComputedStyle(document.documentElement);
   context.fillStyle = style.getPropertyValue("--doubt");
-  for (const [first, last] of DATA.places) {
+  const marks = isWalked() ? walk().filter(isOpen).map((row) => [row, row]) : DATA.places;
+  for (const [first, last] of marks) {
     const y = ((first + last) / 2 / rows) * tall, size = bar * 0.6;
     context.beginPath();
     context.moveTo(wide - bar + 1, y);
@@ -308,19 +309,23 @@ function pointed(event) {
 map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); pointed(event); };
 map.onpointermove = pointed;
 
-// The next uncertain row of curves, where these are shown, or the middle of the next place of doubt, in a direction.
+// The next uncertain row of curves, where these are shown, or the middle of the next place of doubt, in a direction. Below
+// the last of these rows it is the first that is open: whoever has given depths is at the bottom of the scan.
 function beyond(direction) {
   const centres = isWalked() ? walk() : DATA.places.map(([first, last]) => (first + last) / 2);
   const isAt = isWalked() && centres.includes(marked) && isInView(marked);
   const here = isAt ? marked : lookedAt(), slack = isAt ? 0 : 2 / state.zoom;  // scroll positions are rounded
-  return direction < 0 ? centres.findLast((row) => row < here - slack) : centres.find((row) => row > here + slack);
+  const above = (row) => row < here - slack;
+  if (direction < 0) return centres.findLast(above);
+  return centres.find((row) => row > here + slack) ?? (isWalked() ? centres.find((row) => above(row) && isOpen(row)) : undefined);
 }
 
 function jump(direction) {
   const row = beyond(direction);
   const what = isWalked() ? `place to check${alone < 0 ? "" : ` of ${followed[alone].name}`}` : "place of doubt";
-  if (row === undefined) say(`no ${what} ${direction > 0 ? "below" : "above"}`);
-  else isWalked() ? visit(row) : goTo(row);
+  if (row === undefined) return say(`no ${what} ${direction > 0 ? "below" : "above"}`);
+  if (direction > 0 && row < lookedAt()) say("there is none below: on from the top");
+  isWalked() ? visit(row) : goTo(row);
 }
 
 // The list of the places, to tick off; the browser keeps the ticks.

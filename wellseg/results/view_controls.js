@@ -62,7 +62,8 @@ const pressed = (id, on) => $(id).setAttribute("aria-pressed", on);
 function showOverlay(on) {
   state.overlay = on;
   pressed("#overlay", on);
-  $("#curves").hidden = $("#threshold").disabled = $("#opacity").disabled = $("#doubt").disabled = !on;
+  $("#curves").hidden = $("#threshold").disabled = $("#doubt").disabled = !on;
+  $("#opacity").disabled = !on && lineCanvas.hidden;
   $("#paper").classList.toggle("faded", on);
 }
 function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
@@ -76,29 +77,37 @@ function setThreshold(value) {
   recolour();
 }
 
+const bare = (on) => $("main").classList.toggle("bare", on);  // the paper alone, while H is held
+addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && bare(false));
+addEventListener("blur", () => bare(false));
+const toCurve = (by) => followed.length && !lineCanvas.hidden && !pen && $("#each").children[alone < 0 && by < 0 ? followed.length - 1 : (alone + by + followed.length) % followed.length].firstChild.click();
+
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
   o: () => showOverlay(!state.overlay), d: () => markDoubt(!state.doubt), i: () => invert(!state.inverted),
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
-  c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
+  c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), h: () => bare(true), ",": () => toCurve(-1), ".": () => toCurve(1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
   escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
-const buttons = { overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
+const buttons = { former: ",", following: ".", overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
 for (const [id, key] of Object.entries(buttons)) $(`#${id}`).onclick = actions[key];
 $("#threshold").oninput = (event) => setThreshold(Number(event.target.value));
-$("#opacity").oninput = (event) => { $("#curves").style.opacity = event.target.value; };
+($("#opacity").oninput = () => { $("#curves").style.opacity = lineCanvas.style.opacity = $("#opacity").value; })();
 
 addEventListener("keydown", (event) => {
-  const isUndo = (event.ctrlKey || event.metaKey) && event.key === "z" && !event.target.matches("input:not([type=range], [type=checkbox]), textarea");
-  if (isUndo && pen && !$("dialog").open) return removeOrBack();
-  if (isUndo && !$("dialog").open && (before.length || !$("#edits").hidden)) return $("#undo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #partner, #command, #scale input:not(#log)")) return;
+  const isWriting = event.target.matches("input:not([type=range], [type=checkbox]), textarea");
+  const isCtrl = (event.ctrlKey || event.metaKey) && !event.altKey && !isWriting && !$("dialog").open, key = event.key.toLowerCase();
+  const isUndo = isCtrl && key === "z" && !event.shiftKey, isRedo = isCtrl && (key === "y" || (key === "z" && event.shiftKey));
+  if (isUndo || isRedo) event.preventDefault();  // Ctrl Y leads elsewhere in some browsers
+  if (isUndo) return pen ? removeOrBack() : $("#undo").click();
+  if (isRedo) return pen || $("#redo").click();
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)")) return;
   const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
-  const own = event.target === scroller || event.target.matches("input") || (event.key === " " && event.target.matches("button"));
+  const own = event.target === scroller || event.target.matches("input, select") || (event.key === " " && event.target.matches("button"));
   if (action) action();
   else if (by !== undefined && !own) scroller.scrollTop = between(0, scroller.scrollTop + by, scroller.scrollHeight);
   else return;
@@ -119,8 +128,9 @@ function tellPoint(event) {
   }
   $("#point").textContent = inside && !(finger && note) ? text : "";
 }
-const forgetPoint = () => { $("#point").textContent = ""; };
-scroller.onpointermove = (event) => event.pointerType !== "touch" && tellPoint(event);
+let pointer = null;  // where the mouse is: the wheel moves the paper below it
+const forgetPoint = () => { $("#point").textContent = ""; pointer = null; };
+scroller.onpointermove = (event) => event.pointerType !== "touch" && tellPoint(pointer = event);
 scroller.onpointerleave = (event) => event.pointerType !== "touch" && forgetPoint();
 // A finger tells by a tap, until the paper is moved; it has no Esc, and no place for all controls.
 if (finger) scroller.addEventListener("click", tellPoint);
@@ -129,21 +139,19 @@ $("#more").onclick = () => pressed("#more", $("header").classList.toggle("more")
 $("#away").onclick = $("#all").onclick = actions.escape;
 $("#regret").onclick = () => $("#undo").click();
 
-const many = DATA.places.length;
 $("#about").textContent = [`${count(rows)} × ${count(columns)}`, DATA.dpi && `${Math.round(DATA.dpi)} dpi`, DATA.weights && `weights ${DATA.weights}`,
   DATA.turned && "turned by its file, shown as stored"].filter(Boolean).join("  ·  ");
 $("#folder").textContent = DATA.folder_name;
 $("#meaning").textContent = `Doubt is the share of pixels with a probability between ${DATA.doubt_from} and ${DATA.doubt_to} among all that are ` +
-  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${many} here). ` +
+  `above ${DATA.doubt_from}. Places of doubt are the stretches of ${DATA.place_rows} rows where it is largest (${DATA.places.length} here). ` +
   "The edges of sure curves are in doubt, too: doubt says where to look, not what is wrong.";
-scroller.addEventListener("scroll", soon, { passive: true });
+scroller.addEventListener("scroll", () => { soon(); if (pointer) tellPoint(pointer); }, { passive: true });
 dark.onchange = () => setTheme(dark.matches ? "dark" : "light");
 const sizes = new ResizeObserver(() => { if (state.fitted) fit(); drawMap(); soon(); });
 for (const box of [document.body, map]) sizes.observe(box);  // on a phone the map is as tall as the curves' panel leaves it
 
 setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);
-$("#curves").style.opacity = $("#opacity").value;
 fit();
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));

@@ -5,6 +5,7 @@
 const untouched = () => ({ names: original.map(({ name }) => name), parts: original.map(({ rows: [from, to] }, as) => [{ from, to, as }]), strokes: [], tracks: null, depth: null, scales: scalesOf(original) });
 fix = untouched();
 const before = [];  // to go back to
+let after = [];  // what was taken back since, and may be made again: ``fix``, and answers at places to check
 let lost = [];  // words that a command did not have
 const store = `corrections, strokes, scales and logs of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 // Of which curves a command is, for wellseg curves: their names and rows.
@@ -85,6 +86,7 @@ function command(given) {
 
 function correct(name, change) {  // name: of the curve that is seen alone then; change: edits ``fix``
   before.push(JSON.stringify(fix));
+  after = [];
   change();
   refresh(name);
 }
@@ -98,6 +100,10 @@ function refresh(name) {
   $("#command").value = $("#edits").hidden ? "" : command(given);
   $("#long").hidden = !onWindows || $("#command").value.length < 8000;
   $("#anew").hidden = !isAnew(given);
+  $("#copy").disabled = $("#edits").hidden;
+  $("#undo").disabled = $("#edits").hidden && !before.length;
+  $("#redo").disabled = !after.length;
+  $("#steps").hidden = $("#undo").disabled && $("#redo").disabled;
   $("#copy").textContent = "Copy";
   $("#lost").textContent = lost.length ? `These corrections were not made: make them again, or click here to forget them. ${lost.join(", ")}` : "";
   try {  // for the page when it is loaded again
@@ -197,16 +203,15 @@ function removeOrBack() {
   sayPen();
 }
 
-function cut(row = marked, own = followed[alone].name) {
+function takeOut(own, from, to = Infinity) {  // these rows become a curve of their own
   let name = `${own.slice(0, 50)}_B`;
   while (fix.names.some((one) => one.toLowerCase() === name.toLowerCase())) name += "B";
-  correct(followed[alone]?.name, () => {
-    split(row, own);
-    becomes((part) => nameOf(part) === own && part.from >= row, fix.names.push(name) - 1);
-    Object.assign(fix.scales, scalesAs(own, name));
-  });
-  say(`from row ${count(row)} on it is ${name} now: ${undoKey} takes it back`);
+  for (const row of [from, to + 1]) split(row, own);
+  becomes((part) => nameOf(part) === own && part.from >= from && part.to <= to, fix.names.push(name) - 1);
+  Object.assign(fix.scales, scalesAs(own, name));
+  say(`from row ${count(from)} ${to < Infinity ? `to ${count(to)}` : "on"} it is ${name} now: ${undoKey} takes it back`);
 }
+const cut = (row = marked, own = followed[alone].name) => correct(followed[alone]?.name, () => takeOut(own, row));
 
 function swap(other, row = marked, own = followed[alone].name) {  // the two change places from that row on
   correct(followed[alone]?.name, () => {
@@ -251,15 +256,26 @@ $("#done").onclick = () => pen && endStroke();
 for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
-  const { name } = followed[alone] ?? {};
+  const as = numberOf(followed[alone]), all = () => [...trackWords(), ...depthWords(), ...scales(), ...words()], had = all();
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
+  after.push(JSON.stringify({ fix, answers }));
   fix = before.length ? JSON.parse(before.pop()) : untouched();
-  refresh(name);
+  refresh(fix.names[as]);  // also where it had another name
+  say(`taken back: ${had.filter((word) => !all().includes(word)).join(" ") || "the last correction"}`);  // it may be anywhere on the scan
   reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
+};
+$("#redo").onclick = () => {
+  const as = numberOf(followed[alone]), then = JSON.parse(after.pop());
+  before.push(JSON.stringify(fix));
+  fix = then.fix;
+  for (const [row, it] of Object.entries(then.answers)) if (it.at !== undefined) answers[row] = it;
+  refresh(fix.names[as]);
+  reopen(() => false);
 };
 $("#copy").onclick = () => {
   $("#command").select();
   document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
+  $("#copy").focus();  // or the keys would be written in the command
   $("#copy").textContent = "Copied";
 };
 listCurves();

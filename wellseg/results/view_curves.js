@@ -37,15 +37,21 @@ function drawLines() {
   context.setLineDash([]);
   const doubt = question(), pair = doubt && [doubt.curve, doubt.other];
   drawn = followed.map((curve, i) => {
-    const path = new Path2D(), { lines, place } = curve;
-    if (alone >= 0 && alone !== i && !pair?.includes(curve)) return path;
-    context.globalAlpha = !doubt?.other || pair.includes(curve) ? 1 : 0.3;
-    context.strokeStyle = hue(place ?? i);
-    context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
-    for (const line of lines) if (reaches(line, top, bottom)) trace(path, line);
-    context.stroke(path);
+    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve);
+    for (const line of curve.lines) if (isSeen && reaches(line, top, bottom)) trace(path, line);
     return path;
   });
+  context.lineWidth = Math.max(1.5, 3 * state.zoom) / state.zoom;
+  const isFaint = (i) => doubt?.other && !pair.includes(followed[i]);
+  const inks = (i) => {
+    context.globalAlpha = isFaint(i) ? 0.3 : 1;
+    context.strokeStyle = hue(followed[i].place ?? i);
+    context.stroke(drawn[i]);
+  };
+  for (let i = 0; i < drawn.length; i++) inks(i);
+  context.setLineDash([10 / state.zoom, 14 / state.zoom]);  // where curves lie on one another each is seen
+  for (let i = drawn.length - 2; i >= 0; i--) if (!isFaint(i)) inks(i);
+  context.setLineDash([]);
   context.globalAlpha = 1;
   context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--doubt");
   context.lineWidth = 2 / state.zoom;
@@ -74,7 +80,7 @@ function showWhole(on) {
   pressed("#whole", on);
   if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
-  if (!on) isolate(-1);
+  isolate(-1);
   showOverlay(!on);
   if (state.fitted) fit();
   soon();
@@ -108,16 +114,17 @@ scroller.addEventListener("click", (event) => {
   isolate(-1);
 });
 
+function swatch(colour) {
+  const mark = document.createElement("i");
+  mark.className = "swatch";
+  mark.style.setProperty("--c", colour);
+  return mark;
+}
+
 function listed(list, text, about, colour, go) {
   const item = document.createElement("li"), button = document.createElement("button"), small = document.createElement("small");
-  if (colour) {
-    const swatch = document.createElement("i");
-    swatch.className = "swatch";
-    swatch.style.setProperty("--c", colour);
-    button.append(swatch);
-  }
-  small.textContent = about;
-  button.append(text, small);
+  small.append(...about.split(/(#[\da-f]{6})\b/).flatMap((it, k) => (k % 2 ? ["ink\u00a0", swatch(it)] : it)));
+  button.append(...(colour ? [swatch(colour)] : []), text, small);
   button.onclick = go;
   item.append(button);
   $(list).append(item);

@@ -1,7 +1,7 @@
 // What is drawn on the scan: a stroke of a curve, borders of tracks, depths.
 
-const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup", "give"];  // buttons, and what is drawn
-const stretches = { blank: "it is removed there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own", give: "its rows there become those of HEIR; where HEIR has rows there, too, the two change places" };
+const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup", "give", "piece"];  // buttons, and what is drawn
+const stretches = { blank: "it is removed there", piece: "it becomes a curve of its own there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own", give: "its rows there become those of HEIR; where HEIR has rows there, too, the two change places" };
 function draw(kind) {  // begin, or drop what was drawn: depths that were typed only if that is meant. Returns whether it was done
   if (pen?.kind === "depth" && String(pen.points) !== pen.had && !confirm("Give up the depths as you gave them now? Done keeps them.")) return false;
   pen = kind ? { points: [], kind, of: followed[alone]?.name, heir: $("#mate").value } : null;
@@ -164,7 +164,7 @@ function endStretch() {
   draw();
   if (!curve) return;
   if (!curve.lines.some((line) => reaches(line, from, to))) return say(`${curve.name} has no rows from ${count(from)} to ${count(to)}`);
-  const { [kind]: change = leaveScale } = { blank, backup: backUp }, name = curve.name;
+  const { [kind]: change = leaveScale } = { blank, backup: backUp, piece: takeOut }, name = curve.name;
   correct(name, () => (kind === "give" ? say(`${give(name, heir, from, to)}: ${undoKey} takes it back`) : change(name, from, to, kind === "over" ? 1 : -1)));
 }
 

@@ -149,7 +149,9 @@ for (const field of document.querySelectorAll("#scale input")) {
   field.onkeydown = ({ key }) => {  // Esc takes back what was typed in this one alone, as in a table
     if (key === "Escape") field.value = field.was;
     if (key === "Escape") field.blur();
-    if (key === "Enter") takeScale();
-    if (key === "Enter") field.was = field.value;
+    if (key !== "Enter") return;
+    takeScale();
+    field.was = field.value;
+    if (isShown(followed[alone])) field.blur();  // it is whole: keys are the page's again, as after a name
   };
 }

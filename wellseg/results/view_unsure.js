@@ -192,9 +192,10 @@ function answer(what) {
   if (!isInView(row)) return goTo(row);
   if (what === "right") {
     if (isOpen(row)) noteAnswer(row, "right");
-    const open = walk().filter(isOpen), next = open.find((it) => it > row);
+    const open = walk().filter(isOpen), next = open.find((it) => it > row) ?? open[0];
+    if (next < row) say(`on from the top: ${open.length} above ${open.length > 1 ? "are" : "is"} not answered yet`);
     if (next !== undefined) return visit(next);
-    say(open.length ? `${open.length} above are not answered yet` : walk("").some(isOpen) ? `all of ${now.curve.name} are answered: ${finger ? "×" : "Esc"} leads to the others` : "all of them are answered");
+    say(walk("").some(isOpen) ? `all of ${now.curve.name} are answered: ${finger ? "×" : "Esc"} leads to the others` : "all of them are answered");
   } else if (!isOpen(row)) return say(`that is answered: ${undoKey} takes a correction back`);
   else if (what === "draw" && now.kind === "gap") return fillGap(now);
   else if (what === "join" && now.kind === "end" && now.other) {
@@ -235,6 +236,7 @@ const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0]
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();
+  drawMap();  // with those that are open
   for (const row of order) {
     const answer = answerAt(row), about = [...namesAt(row), depth(row), isOpen(row) ? kinds.get(row) : answer].filter(Boolean).join(", ");
     listed("#uncertain", `row ${count(row)}`, about, "", () => visit(row)).dataset.answer = answer;
