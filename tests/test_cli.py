@@ -283,6 +283,8 @@ def test_a_wrong_key_in_the_file_is_named(
     (tmp_path / "a.yaml").write_text("some words\n")
     line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
     assert "a.yaml: is not a YAML file of options" in line
+    (tmp_path / "a.yaml").write_text("steps: [4\n")
+    assert "a.yaml" in refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
     for text in ("config: other.yaml\n", "model: &a {b: *a}\n", "[" * 3000):
         (tmp_path / "a.yaml").write_text(text)
         refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))

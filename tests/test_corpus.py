@@ -370,6 +370,13 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     now = {row["name"].removeprefix("tiny9-"): row["split"] for row in rows}
     assert (now["000003"], now["mine"], now["000005"], len(now)) == ("test", "train", "train", 9)
     assert now["Doe, J"] == "train" and rows[-1]["well"] == "tiny9-000005"
+    quoted = "\n".join(",".join(f'"{it}"' for it in row.values()) for row in rows)
+    table = f'"name","split","well","kind"\n{quoted}\n'.encode() + b"M\xfcller,train,,gray\n"
+    for given, kept in ((table, table), (b"", b"name,split,well,kind\ntiny9-000000,train,")):
+        (out / "split.csv").write_bytes(given)
+        synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
+        assert (out / "split.csv").read_bytes().startswith(kept)
+        assert (out / "split.csv").read_bytes().count(b"\n") == max(7, given.count(b"\n"))
 
 
 def test_a_folder_with_other_content_is_refused(

@@ -158,6 +158,7 @@ def test_what_is_wrong_with_a_scan_behind_a_url_names_the_url(memory, weights, c
     [
         ("memory://nothing", "no such file or folder"),
         ("nonsense://bucket/x", "Protocol not known: nonsense"),
+        ("ftp://localhost:1/x", "Connection refused"),
     ],
 )
 def test_a_url_that_leads_nowhere(memory, url, message, weights, capsys):

@@ -937,6 +937,20 @@ def test_files_that_may_not_grow_fail_their_scan_alone(
     assert not list(out.glob("aa.*"))
 
 
+def test_a_temporary_file_that_may_not_grow_is_not_taken_for_the_scan(
+    folder, weights, monkeypatch, tmp_path, capsys
+):
+    """It said "a.tif: File too large"; so are files of 4 GB on a stick, or with ulimit -f."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(engines, "mask_scan", fail)
+    start = [folder / "a.tif", "--out", tmp_path / "out", "--scratch", tmp_path]
+    run(*start, "--weights", weights, status=1)
+    assert f"a.tif: {tmp_path / 'out'} or {tmp_path}: File too large" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_full_disk_stops_the_run_with_one_line(folder, weights, tmp_path):
     """A file system of 256 kB, in a mount namespace of its own where that is allowed."""

@@ -699,6 +699,10 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
         (["--weights", "nothing"], "no weights 'nothing'"),
         (["--trainer.devicez", "2"], "devicez"),
         (["--trainer.devices.all", "2"], "devices.all"),
+        (
+            ["--data.val_count", 1, "--trainer.accelerator", "cpu", "--trainer.devices", 999],
+            "cores",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):

@@ -101,9 +101,9 @@ def test_foreign_safetensors_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99, "model": {"depth": 9}}, "format 99; .* reads format 1: update wellseg"),
-        ({"model": {**MODEL, "patch": 7}}, "damaged, or of another version of wellseg"),
-        ({"model": {**MODEL, "dilation": 2}}, "of another version of wellseg"),
+        ({"format": 99}, "weights of format 99; this wellseg reads format 1: update it"),
+        ({"model": {**MODEL, "patch": 7}}, "damaged, or of a newer wellseg: update it"),
+        ({"model": {**MODEL, "dilation": 2}}, "of a newer wellseg: update it"),
         ({"model": {**MODEL, "widths": [8, 24]}}, "its header and tensors give no network"),
         ({"model": {**MODEL, "norm": "mine"}}, r"network: unknown norm 'mine': choose"),
     ],

@@ -107,7 +107,7 @@ def parse(
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
         return options(**(given | groups)), given
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
-        parser.error(one_line(error))
+        parser.error(one_line(error).replace("<byte string>", getattr(flags, "config", "")))
 
 
 def program(

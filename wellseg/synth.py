@@ -6,6 +6,7 @@
 The same seed gives the same logs on any machine. Logs already in the folder are not drawn again:
 an interrupted run goes on, and a larger count adds logs."""
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,11 +58,12 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     take_folder(out, NOTE, {"preset": preset, "seed": seed, "corpus": fingerprint()})
     drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
     if table.exists():
-        listed = table.read_text(encoding_of(table)).rstrip()
+        listed = table.read_text(encoding_of(table), "surrogateescape").rstrip() or listed
     between = max(BETWEEN, key=listed.partition("\n")[0].count)  # a spreadsheet may have saved it
+    names = {row[0] for row in csv.reader(listed.splitlines(), delimiter=between) if row}
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        if f"\n{name}{between}" not in listed:
+        if name not in names:
             listed += "\n" + between.join((name, split, name, kind_of(seed, number, preset)))
         mask, image = (out / part / f"{name}.tif" for part in ("masks", "images"))
         label = out / "labels" / f"{name}.json"
@@ -71,7 +73,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
             write_picture(mask, log.mask, dpi=log.about["dpi"])
             write_picture(image, log.image, dpi=log.about["dpi"], kind="1-bit")  # last: it is a log
             drawn += 1
-    write_file(table, f"{listed}\n".encode())
+    write_file(table, f"{listed}\n".encode(errors="surrogateescape"))
     return drawn
 
 

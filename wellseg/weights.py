@@ -47,14 +47,12 @@ def read_header(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not written by wellseg: it has no {HEADER_KEY!r} header")
     try:
         header: dict[str, Any] = json.loads(text)
-        known = header["format"]
-        if known == FORMAT:  # else of a newer network, perhaps of more options
-            ModelConfig(**header["model"])
-            at_least(0, window_rows=header.get("window_rows"))
+        ModelConfig(**header["model"])
+        at_least(0, window_rows=header.get("window_rows"))
     except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: damaged, or of another version of wellseg ({error})") from None
-    if known != FORMAT:
-        said = f"weights of format {known}; this wellseg reads format {FORMAT}: update wellseg"
+        raise ValueError(f"{path}: damaged, or of a newer wellseg: update it ({error})") from None
+    if (known := header.get("format")) != FORMAT:
+        said = f"weights of format {known}; this wellseg reads format {FORMAT}: update it"
         raise ValueError(f"{path}: {said}")
     return header
 

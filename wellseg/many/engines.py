@@ -79,9 +79,9 @@ class Worker:
             code = getattr(error, "errno", None)
             if code == errno.ENOMEM or isinstance(error, MemoryError):
                 reason += f"; {LESS_MEMORY}"
-            # Not ScratchFull, nor EFBIG: other scans may fit.
+            # Not ScratchFull, nor EFBIG (a limit for a file): other scans may fit.
             is_full = type(error) is OSError and code in (errno.ENOSPC, errno.EDQUOT)
-            if is_full and not getattr(error, "filename", None):  # of results, or of scratch
+            if (is_full or code == errno.EFBIG) and not getattr(error, "filename", None):
                 scratch = self.config.scratch or tempfile.gettempdir()
                 reason = f"{os.path.dirname(task.stem) or '.'} or {scratch}: {reason}"
             return Outcome("failed", reason, disk_full=is_full)

@@ -342,7 +342,7 @@ def filesystem(place: str) -> tuple[Any, str]:
         return fsspec.filesystem("file"), absolute(place).replace(os.sep, "/")
     try:
         fs, path = fsspec.core.url_to_fs(place, use_listings_cache=False)
-    except (ImportError, ValueError) as error:
-        hint = " (pip install 'wellseg[ray]' brings s3fs)" if isinstance(error, ImportError) else ""
+    except Exception as error:  # some connect at once
+        hint = " (pip install 'wellseg[ray]' brings s3fs)" if "s3fs" in str(error) else ""
         raise ValueError(f"{place}: {one_line(error)}{hint}") from error
     return fs, str(path)
