@@ -4,7 +4,6 @@ the ink; curves that a person looked at, as a log to train on: FOLDER/images, ma
 import csv
 import io
 import json
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import pairwise
@@ -160,11 +159,12 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
     for other in (folder / "images").glob("*.tif"):
-        if match := re.fullmatch(re.escape(config.name) + r"_(\d+)", other.stem):
+        name_of, _, begin = other.stem.rpartition("_")
+        if name_of == config.name and begin.isdecimal():
             with open_scan(other) as labelled:
-                begin, stop = int(match[1]), int(match[1]) + labelled.rows
-            if labelled.columns == config.size[1] and begin <= last and first < stop:
-                has = f"{other} has rows {begin:,} to {stop - 1:,} of this scan"
+                rows_of = range(int(begin), int(begin) + labelled.rows)
+            if rows_of.start <= last and first < rows_of.stop:
+                has = f"{other} has rows {rows_of.start:,} to {rows_of.stop - 1:,} of this scan"
                 raise ValueError(f"{has}: label others, or remove its image, mask and label")
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
