@@ -158,7 +158,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    for other in (folder / "images").glob("*.tif"):
+    for other in sorted((folder / "images").glob("*.tif")):
         name_of, _, begin = other.stem.rpartition("_")
         if name_of == config.name and begin.isdecimal():
             with open_scan(other) as labelled:
