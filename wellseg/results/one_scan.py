@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from torch import nn
 
 from wellseg import __version__
@@ -72,8 +73,9 @@ def mask_scan(
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
             masks.put(mask)
             small.add(picture, mask)
-            if probabilities or view:  # curves imply probabilities; exp(89) would overflow
-                probability = np.rint(255 / (1 + np.exp(-logits.clip(-30)))).astype(np.uint8)
+            if probabilities or view:  # curves imply probabilities
+                sure = torch.from_numpy(logits).sigmoid()  # NumPy's exp takes thrice as long
+                probability = sure.mul_(255).round_().to(torch.uint8).numpy()
                 most = np.uint8(255 * config.threshold)  # of background; the mask is above
                 probability = np.where(mask, probability.clip(most + 1), probability.clip(max=most))
             if probabilities:
