@@ -45,11 +45,9 @@ class DataConfig:
             raise ValueError(f"--data.drawn_share lies in [0, 1), not {self.drawn_share}")
         if self.drawn_share and not self.root:
             raise ValueError("--data.drawn_share is beside logs of your own: give --data.root")
-        of_drawn = ["count", "val_count"] + ["preset", "medium"] * (not self.drawn_share)
-        for name in of_drawn if self.root else ():  # a run's config.yaml has all, by default
-            if getattr(self, name) != getattr(DataConfig, name):
-                do = "leave it out (--data.drawn_share adds drawn logs to yours)"
-                raise ValueError(f"--data.{name} is of drawn logs, not of --data.root: {do}")
+        for name in ("count", "val_count", *(() if self.drawn_share else ("preset", "medium"))):
+            if self.root and getattr(self, name) != getattr(DataConfig, name):
+                raise ValueError(f"--data.{name} is of drawn logs: leave it out (see drawn_share)")
 
 
 @dataclass
