@@ -297,7 +297,7 @@ def test_a_name_that_yaml_takes_for_an_octal_number_is_refused(tmp_path, capsys,
     file.write_text(f"{line}\nseed: 0\n")
     written = line.split(": ")[1].split(" ")[0]
     said = refused(capsys, TrainConfig, "--config", str(file))
-    assert f"--config {file}: write '{written}', in quotes: it is an octal number" in said
+    assert f"--config {file}: quote {written}: it is octal" in said
     file.write_text(f"{line.replace(written, repr(written))}\nseed: 0\nsteps: 400\n")
     config, _ = parse(TrainConfig, "train", "", ["--config", str(file)])
     assert written in (str(config.out), str(config.data.root))

@@ -168,6 +168,14 @@ def test_masks_without_an_image_are_told(data_set):
     assert "left out, 2 masks have no image: well2_a; well4_a" in open_data(data_set)[2]
 
 
+def test_options_of_drawn_logs_that_are_not_used_are_told(data_set):
+    told = "of drawn logs alone, not used: --data."
+    given = {"count": 9, "preset": "tiny"}
+    assert f"{told}count, --data.preset" in open_data(data_set, **given)[2]
+    assert f"{told}count" in open_data(data_set, **given, drawn_share=0.5)[2]
+    assert not any(told in it for it in open_data(data_set)[2])
+
+
 def test_every_crop_holds_scored_pixels(data_set):
     def hide(mask):
         mask = mask.copy()

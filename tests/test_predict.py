@@ -207,7 +207,7 @@ def test_a_folder_keeps_its_structure_and_one_bad_scan_does_not_stop_the_others(
         (["empty"], "empty: no scan (TIFF, PNG or JPEG) in this folder"),
         (["log.tif", "--threshold", "2"], "--threshold lies between 0 and 1, not 2"),
         (["log.tif", "--memory", "lots"], "--memory 'lots' is not a size"),
-        (["log.tif", "--memory", "1KB"], "--memory 1KB: PyTorch alone takes 400 MB: give 500MB"),
+        (["log.tif", "--memory", "1KB"], "--memory '1KB' is not a size of 500MB or more"),
         (
             ["log.tif", "--window_rows", "100"],
             "--window_rows is at least 256, not 100",
@@ -511,7 +511,7 @@ def test_importing_wellseg_does_not_import_torch():
 
 def test_a_wrong_array_is_refused(weights):
     with pytest.raises(
-        ValueError, match=r"a scan is uint8, gray or RGB, 0 ink .*, not float64 \(3, 4\)"
+        ValueError, match=r"a scan is uint8, gray or RGB, 0 ink: not float64 \(3, 4\)"
     ):
         wellseg.segment(wellseg.load_model(weights), np.zeros((3, 4)))
 

@@ -87,8 +87,7 @@ def parse(
                 text = stream.read()
             file = yaml.safe_load(text) or {}
             if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
-                do = f"write '{octal[1].decode()}', in quotes: it is an octal number without"
-                raise ValueError(f"--config {flags.config}: {do}")
+                raise ValueError(f"--config {flags.config}: quote {octal[1].decode()}: it is octal")
             if not isinstance(file, dict) or "config" in file:
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
             file = {key: it for key, it in file.items() if key not in flags}

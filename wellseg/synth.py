@@ -6,7 +6,6 @@
 The same seed gives the same logs on any machine. Logs already in the folder are not drawn again:
 an interrupted run goes on, and a larger count adds logs."""
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,10 +59,9 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     if table.exists():
         listed = table.read_text(encoding_of(table), "surrogateescape").rstrip() or listed
     between = max(BETWEEN, key=listed.partition("\n")[0].count)  # a spreadsheet may have saved it
-    names = {row[0] for row in csv.reader(listed.splitlines(), delimiter=between) if row}
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
-        if name not in names:
+        if f"\n{name}{between}" not in listed.replace('"', ""):
             listed += "\n" + between.join((name, split, name, kind_of(seed, number, preset)))
         mask, image = (out / part / f"{name}.tif" for part in ("masks", "images"))
         label = out / "labels" / f"{name}.json"

@@ -52,8 +52,7 @@ def read_header(path: Path) -> dict[str, Any]:
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: damaged, or of a newer wellseg: update it ({error})") from None
     if (known := header.get("format")) != FORMAT:
-        said = f"weights of format {known}; this wellseg reads format {FORMAT}: update it"
-        raise ValueError(f"{path}: {said}")
+        raise ValueError(f"{path}: weights of format {known}, not {FORMAT}: update wellseg")
     return header
 
 

@@ -15,14 +15,11 @@ def parse_bytes(size: str | int) -> int:
     """ "2GB", "500 MB", "1.5GiB" or an int of bytes -> bytes. Raises ValueError, also for "2"."""
     if isinstance(size, int):
         return size
-    match = re.fullmatch(r"\s*(\d+\.?\d*)\s*([KMGT])(i?)B?\s*", size, re.IGNORECASE)
-    if not match or not float(match[1]):
-        raise ValueError(f"--memory {size!r} is not a size: write for example 2GB or 500MB")
-    base = 1024 if match[3] else 1000
-    size_bytes = int(float(match[1]) * base ** " KMGT".index(match[2].upper()))
-    if size_bytes < 500_000_000:
-        raise ValueError(f"--memory {size}: PyTorch alone takes 400 MB: give 500MB or more")
-    return size_bytes
+    if match := re.fullmatch(r"\s*(\d+\.?\d*)\s*([KMGT])(i?)B?\s*", size, re.IGNORECASE):
+        number, prefix, base = float(match[1]), match[2].upper(), 1024 if match[3] else 1000
+        if (size_bytes := int(number * base ** " KMGT".index(prefix))) >= 500e6:  # PyTorch's own
+            return size_bytes
+    raise ValueError(f"--memory {size!r} is not a size of 500MB or more: write for example 2GB")
 
 
 @dataclass

@@ -87,8 +87,7 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
     size = config.size
     for name, row, column in ((it.curve, *place) for it in config.strokes for place in it.points):
         if row >= size[0] or column >= size[1]:
-            has = f"{size[0]:,} rows and {size[1]:,} columns"
-            raise ValueError(f"--edit {name}:{row}@{column}: the scan has {has}")
+            raise ValueError(f"--edit {name}:{row}@{column}: the scan has {size[0]} x {size[1]}")
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
@@ -110,8 +109,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         corner = np.maximum(0, np.minimum(start, end) - wide)
         stop = np.minimum((scan.rows, scan.columns), np.maximum(start, end) + wide + 1)
         if np.prod(stop - corner) > WAY_PIXELS:
-            far = f"rows {start[0]:,} and {end[0]:,}: give a point between them"
-            raise ValueError(f"--edit {stroke.curve}: points too far apart, {far}")
+            raise ValueError(f"--edit {stroke.curve}: add a point in rows {start[0]} to {end[0]}")
         columns = slice(corner[1], stop[1])
         gray = to_gray(scan.read(corner[0], stop[0])[:, columns])
         begin, finish = start - corner, end - corner
@@ -158,14 +156,6 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
-    for other in sorted((folder / "images").glob("*.tif")):
-        name_of, _, begin = other.stem.rpartition("_")
-        if name_of == config.name and begin.isdecimal():
-            with open_scan(other) as labelled:
-                rows_of = range(int(begin), int(begin) + labelled.rows)
-            if rows_of.start <= last and first < rows_of.stop:
-                has = f"{other} has rows {rows_of.start:,} to {rows_of.stop - 1:,} of this scan"
-                raise ValueError(f"{has}: label others, or remove its image, mask and label")
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)

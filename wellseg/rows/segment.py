@@ -31,8 +31,7 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     if isinstance(scan, np.ndarray):
         rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
         if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
-            was = f"{scan.dtype} {scan.shape}"
-            raise ValueError(f"a scan is uint8, gray or RGB, 0 ink and 255 paper, not {was}")
+            raise ValueError(f"a scan is uint8, gray or RGB, 0 ink: not {scan.dtype} {scan.shape}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
         kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)  # as of a file
         pixels = whiten(pixels) if kind == "colour" else to_gray(whiten(pixels))

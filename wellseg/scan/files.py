@@ -343,6 +343,5 @@ def filesystem(place: str) -> tuple[Any, str]:
     try:
         fs, path = fsspec.core.url_to_fs(place, use_listings_cache=False)
     except Exception as error:  # some connect at once
-        hint = " (pip install 'wellseg[ray]' brings s3fs)" if "s3fs" in str(error) else ""
-        raise ValueError(f"{place}: {one_line(error)}{hint}") from error
+        raise ValueError(f"{place}: {one_line(error)}") from error
     return fs, str(path)

@@ -90,8 +90,7 @@ def check_size(mask: Path, image: Path) -> None:
         if size != expected:
             raise ValueError(f"{mask}: has {size} pixels (rows x columns), {image} has {expected}")
         if one.orientation not in (1, other.orientation):  # masks by predict have no such tag
-            turned = f"stored turned (orientation {one.orientation})"
-            raise ValueError(f"{mask} is {turned}, and {image} is not: save both upright")
+            raise ValueError(f"{mask} is stored turned, and {image} is not: save both upright")
 
 
 def check_masks(logs: Sequence[LogFiles]) -> dict[str, tuple[int, int]]:
