@@ -73,10 +73,10 @@ function drawLines() {
   context.stroke(path);
 }
 
-const shown = `whole curves of ${location.pathname}`;  // kept while they are shown
+const shown = `whole curves of ${location.pathname}`;  // what was shown last: 1, or 0, the mask
 function showWhole(on) {
   if (pen && !draw()) return;
-  try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
+  try { localStorage.setItem(shown, on ? 1 : 0); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
   if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
