@@ -465,7 +465,6 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")
     settle(page)
-    assert page.locator("#lines").is_hidden()
     assert page.locator("#each li").count() == 2 and page.locator("#overlay[aria-pressed=false]")
 
     def drawn():
@@ -505,6 +504,7 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
     click(150)
     assert drawn() == 2, "paper: all of them"
     assert page.locator("#threshold").is_disabled(), "it acts on the mask alone"
+    page.keyboard.press("c")
     assert page.locator("#lines").is_hidden() and page.locator("#threshold").is_enabled()
 
 
@@ -629,9 +629,10 @@ def test_the_curve_that_is_offered_for_an_exchange_is_the_nearest_one_there(tmp_
 def test_uncertain_rows_are_gone_through_and_answered_by_keys(tmp_path, browser_page):
     page = page_of_a_knot(tmp_path, browser_page)
     which, rows, command = (page.locator(f"#{it}") for it in ("which", "rows", "command"))
-    page.keyboard.press("k")
-    page.keyboard.press("n")
+    for key in "ckn":  # they are of the mask then
+        page.keyboard.press(key)
     assert page.locator("#ask").is_hidden() and "to check" not in rows.inner_text()
+    page.keyboard.press("c")
     assert page.locator("#unsure").inner_text() == "Places to check: 5"
     for key, at, row in (
         ("n", 1, 500),
@@ -830,6 +831,22 @@ def page_of_one_curve(folder, browser_page):
     page = browser_page(folder / "log.html")
     settle(page)
     return page
+
+
+def test_a_page_opens_with_whole_curves_unless_the_mask_was_seen_last(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    lines, mask = page.locator("#lines"), page.locator("#curves")
+    assert lines.is_visible() and mask.is_hidden() and page.locator("#followed").is_visible()
+    for is_whole in (False, True):
+        page.keyboard.press("c")
+        page.reload()
+        settle(page)
+        assert lines.is_visible() == is_whole and mask.is_hidden() == is_whole
+    for none in ([], None):  # none was found, or asked for, since the page was seen with its curve
+        change_data(tmp_path, followed=none)
+        page.reload()
+        settle(page)
+        assert lines.is_hidden() and mask.is_visible() and page.locator("#followed").is_hidden()
 
 
 AT_ROW = """(row) => { const { left, top } = sheet.getBoundingClientRect();
@@ -1042,6 +1059,7 @@ def test_corrections_that_a_command_did_not_have_are_told_when_the_page_is_loade
         settle(page)
         assert page.locator("#lost").inner_text() == ""
         assert page.locator("#followed").is_visible() == is_seen
+        page.keyboard.press("c")
 
 
 def test_tracks_are_shown_and_set_by_a_click_on_each_border(tmp_path, browser_page):

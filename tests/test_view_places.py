@@ -669,7 +669,8 @@ def test_the_last_correction_comes_back_though_no_word_is_left_and_not_behind_a_
 
 def test_where_no_curve_was_found_one_is_drawn(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page)
-    assert page.locator("#whole").is_visible()
+    assert page.locator("#curves").is_visible(), "there is nothing but the mask to see"
+    page.locator("#whole").click()
     assert "There is no curve: draw" in page.locator("#followed").inner_text()
     assert page.evaluate("document.querySelectorAll('.step.done').length") == 1, "nothing to check"
     page.keyboard.press("r")
@@ -686,6 +687,7 @@ def test_without_curves_asked_for_there_are_none_to_see_or_draw(tmp_path, browse
     with view_of(tmp_path / "log.html", *gray.shape) as view:
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")
+    page.keyboard.press("c")
     assert page.evaluate("DATA.followed") is None
     assert page.locator("#whole").is_hidden() and page.locator("#followed").is_hidden()
 
@@ -705,6 +707,7 @@ def test_depths_that_were_typed_are_not_lost_by_a_key(tmp_path, browser_page):
     for key in ("Escape", "c"):  # nothing was typed yet
         page.keyboard.press(key)
     assert not asked
+    page.keyboard.press("c")
     page.locator("#depth").click()
     for row in (100, 200):
         click_paper(page, 20, row)
@@ -747,7 +750,9 @@ def test_esc_takes_back_what_was_typed_in_one_field_alone(tmp_path, browser_page
 def test_the_key_of_the_list_leads_to_that_of_the_places_to_check(tmp_path, browser_page):
     lines = [[100, 0, 100, 5999]]
     page = page_of(tmp_path, browser_page, A=(lines, [1000, 3000]), B=(lines, []))
+    page.keyboard.press("c")
     page.evaluate("showList(true)")  # of the mask
+    page.keyboard.press("c")
     page.keyboard.press("n")
     page.keyboard.press("k")
     page.evaluate("DATA.places.splice(0) && isolate(-1)")
@@ -997,6 +1002,7 @@ def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
     assert not page.locator("#lines").is_visible()
     page.keyboard.up("h")
     assert page.locator("#lines").is_visible() and page.evaluate("alone") == 0
+    page.keyboard.press("c")
     page.keyboard.press("o")
     assert page.locator("#opacity").is_disabled(), "nothing is seen"
 
@@ -1117,7 +1123,9 @@ def test_the_map_marks_the_places_to_check_that_are_open(tmp_path, browser_page)
     assert marked() == [4000, 5000]
     see_alone(page, "B")
     assert marked() == [5000]
+    page.keyboard.press("c")
     assert marked() == [2128]
+    page.keyboard.press("c")
     assert marked() == [4000, 5000]
 
 

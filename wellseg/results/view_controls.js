@@ -169,7 +169,7 @@ try {  // corrections that were not yet made when the page was left
     if (lost.length) reopen(({ edits }) => edits === kept.made);
     refresh("");
   }
-  opensWhole = !$("#edits").hidden || lost.length > 0 || (localStorage.getItem(shown) ?? Number(opensWhole)) > 0;
+  opensWhole = !$("#edits").hidden || lost.length > 0 || (opensWhole && localStorage.getItem(shown) !== "0");
 } catch { /* a browser that keeps nothing */ }
 if (opensWhole) showWhole(true);
 // NAME.html#12345 begins at that row.
