@@ -465,8 +465,6 @@ def test_each_curve_has_a_colour_and_a_click_leads_to_one_alone(tmp_path, browse
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")
     settle(page)
-    assert page.locator("#lines").is_hidden()
-    page.keyboard.press("c")
     assert page.locator("#each li").count() == 2 and page.locator("#overlay[aria-pressed=false]")
 
     def drawn():
@@ -522,7 +520,6 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     mark = mark_of({"curve_list": view.curves})
     page = browser_page(tmp_path / "log.html")
     settle(page)
-    page.keyboard.press("c")
 
     def alone(name, row=None):
         page.keyboard.press("Escape")
@@ -619,7 +616,6 @@ def page_of_a_knot(folder, browser_page):
 
 def test_the_curve_that_is_offered_for_an_exchange_is_the_nearest_one_there(tmp_path, browser_page):
     page = page_of_a_knot(tmp_path, browser_page)
-    page.keyboard.press("c")
     offered = """([name, row]) => { isolate(followed.findIndex((curve) => curve.name === name), row);
         return [...$("#other").options].map(({ value }) => value); }"""
     assert page.evaluate(offered, ["A", 300]) == ["B", "C", "E", "D"], "its own track first"
@@ -633,8 +629,8 @@ def test_the_curve_that_is_offered_for_an_exchange_is_the_nearest_one_there(tmp_
 def test_uncertain_rows_are_gone_through_and_answered_by_keys(tmp_path, browser_page):
     page = page_of_a_knot(tmp_path, browser_page)
     which, rows, command = (page.locator(f"#{it}") for it in ("which", "rows", "command"))
-    page.keyboard.press("k")
-    page.keyboard.press("n")
+    for key in "ckn":  # they are of the mask then
+        page.keyboard.press(key)
     assert page.locator("#ask").is_hidden() and "to check" not in rows.inner_text()
     page.keyboard.press("c")
     assert page.locator("#unsure").inner_text() == "Places to check: 5"
@@ -685,7 +681,6 @@ def test_answers_at_uncertain_rows_are_remembered_and_lead_to_the_next_open_one(
 ):
     page = page_of_a_knot(tmp_path, browser_page)
     which, unsure = page.locator("#which"), page.locator("#unsure")
-    page.keyboard.press("c")
 
     def ticks():
         return page.evaluate("walk().map(answerAt)")
@@ -723,7 +718,6 @@ def test_answers_at_uncertain_rows_are_remembered_and_lead_to_the_next_open_one(
 
 def test_an_exchange_that_a_command_did_not_have_is_open_again(tmp_path, browser_page):
     page = page_of_a_knot(tmp_path, browser_page)
-    page.keyboard.press("c")
     for key in "nnnx":
         page.keyboard.press(key)
     assert page.evaluate("answerAt(2995)") == "exchanged"
@@ -740,7 +734,6 @@ def test_a_place_where_no_other_curve_is_near_is_right_or_cut(tmp_path, browser_
         tmp_path, followed=page.evaluate("DATA.followed.filter(({ name }) => name === 'A')")
     )
     page.reload()
-    page.keyboard.press("c")
     page.keyboard.press("n")
     assert page.locator("#exchange").is_hidden() and page.locator("#partner").is_hidden()
     page.keyboard.press("x")
@@ -769,7 +762,6 @@ def test_of_pieces_whose_value_leaps_one_is_said_to_be_beyond_its_border(tmp_pat
         page.evaluate("localStorage.clear()")
         page.reload()
         settle(page)
-        page.keyboard.press("c")
         page.evaluate("isolate(followed.findIndex(({ name }) => name === 'B'))")
         assert page.locator("#mate option").all_inner_texts()[-1] == "Z", "it is in all its rows"
         assert page.locator("#mate").input_value() == "A"
@@ -791,7 +783,6 @@ def test_of_pieces_whose_value_leaps_one_is_said_to_be_beyond_its_border(tmp_pat
     page.evaluate("localStorage.clear()")
     page.reload()
     settle(page)
-    page.keyboard.press("c")
     page.evaluate("isolate(0)")
     page.locator("#join").click()
     assert "leaps" not in asked[-1] and leap.is_hidden()
@@ -816,7 +807,6 @@ def test_two_tabs_on_one_page_keep_the_corrections_of_both(tmp_path, browser_pag
 
 def test_a_browser_that_keeps_nothing_says_so_before_the_page_is_left(tmp_path, browser_page):
     page = page_of_a_knot(tmp_path, browser_page)
-    page.keyboard.press("c")
     lost = page.locator("#lost")
     assert lost.inner_text() == ""
     page.evaluate("void (Storage.prototype.setItem = () => { throw new Error('full'); })")
@@ -840,8 +830,23 @@ def page_of_one_curve(folder, browser_page):
         view.put(gray, probability)
     page = browser_page(folder / "log.html")
     settle(page)
-    page.keyboard.press("c")
     return page
+
+
+def test_a_page_opens_with_whole_curves_unless_the_mask_was_seen_last(tmp_path, browser_page):
+    page = page_of_one_curve(tmp_path, browser_page)
+    lines, mask = page.locator("#lines"), page.locator("#curves")
+    assert lines.is_visible() and mask.is_hidden() and page.locator("#followed").is_visible()
+    for is_whole in (False, True):
+        page.keyboard.press("c")
+        page.reload()
+        settle(page)
+        assert lines.is_visible() == is_whole and mask.is_hidden() == is_whole
+    for none in ([], None):  # none was found, or asked for, since the page was seen with its curve
+        change_data(tmp_path, followed=none)
+        page.reload()
+        settle(page)
+        assert lines.is_hidden() and mask.is_visible() and page.locator("#followed").is_hidden()
 
 
 AT_ROW = """(row) => { const { left, top } = sheet.getBoundingClientRect();
@@ -1336,7 +1341,6 @@ def test_the_value_is_by_the_borders_of_the_track_that_a_part_lies_in(tmp_path, 
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")
     settle(page)
-    page.keyboard.press("c")
     page.evaluate("isolate(0, 500)")
     page.locator("#swap").click()
     at = "([x, row]) => valueAt(followed[alone], x, row)"
@@ -1359,7 +1363,6 @@ def test_a_value_is_told_where_no_track_was_found(tmp_path, browser_page):
         view.put(gray, probability)
     page = browser_page(tmp_path / "log.html")
     settle(page)
-    page.keyboard.press("c")
     page.evaluate("isolate(0, 500)")
     at = "([x, row]) => valueAt(followed[alone], x, row)"
     assert page.evaluate(at, [80, 400]) == "A 0.25 of the scan’s width"
@@ -1515,7 +1518,6 @@ def test_another_scale_in_some_rows_stays_with_its_curve(tmp_path, browser_page)
     change_data(tmp_path, followed=[curve, curve | {"name": "B", "scale": [0, 1, "V", False, []]}])
     page.reload()
     settle(page)
-    page.keyboard.press("c")
 
     def given():
         words = page.locator("#command").input_value().partition(" --edit")[0]

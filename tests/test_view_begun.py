@@ -105,7 +105,6 @@ def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")
     again(page)
-    page.keyboard.press("c")
     see_alone(page, "A")
     page.locator("#left").fill("0")
     again(page)

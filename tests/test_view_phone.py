@@ -7,7 +7,7 @@ ALL = "[...document.querySelectorAll('button, input, select')].filter((it) => it
 
 
 def phone(folder, browser_page, width=360, height=740):
-    """Two curves, which may have changed places at row 700, and a phone that shows them whole."""
+    """Two curves, which may have changed places at row 700, and a phone that shows them."""
     gray, probability = wave(6000, 320)
     curves = [
         {"name": name, "colour": None, "rows": [100, 5900], "confidence": 0.9, "about": "3 px",
@@ -19,7 +19,6 @@ def phone(folder, browser_page, width=360, height=740):
         view.curves = curves
         view.put(gray, probability)
     page = browser_page(folder / "log.html", width, height, phone=True)
-    page.locator("#whole").tap()
     settle(page)
     return page
 
@@ -72,6 +71,15 @@ def test_the_paper_has_room_and_all_is_large_enough_for_a_finger(
             assert page.evaluate("scroller.clientHeight") > 0.35 * height
             assert page.evaluate("$('#followed').scrollTop") == 0  # its name and scale are in sight
     assert page.evaluate("$('footer').getBoundingClientRect().bottom") <= height
+
+
+def test_a_page_that_opens_with_curves_leaves_room_for_the_paper(tmp_path, browser_page):
+    page = phone(tmp_path, browser_page)
+    assert page.locator("#each").is_visible() and page.locator("#lines").is_visible()
+    assert page.evaluate("scroller.clientHeight") > 0.35 * 740
+    page.locator("#whole").tap()
+    assert page.locator("#followed").is_hidden()
+    assert page.evaluate("scroller.clientHeight") > 0.7 * 740
 
 
 def test_a_stroke_is_drawn_taken_back_and_undone_by_taps(tmp_path, browser_page):

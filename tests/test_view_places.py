@@ -21,7 +21,6 @@ def page_of(folder, browser_page, **curves):
         view.put(gray, probability)
     page = browser_page(folder / "log.html")
     settle(page)
-    page.keyboard.press("c")
     return page
 
 
@@ -670,7 +669,8 @@ def test_the_last_correction_comes_back_though_no_word_is_left_and_not_behind_a_
 
 def test_where_no_curve_was_found_one_is_drawn(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page)
-    assert page.locator("#whole").is_visible()
+    assert page.locator("#curves").is_visible(), "there is nothing but the mask to see"
+    page.locator("#whole").click()
     assert "There is no curve: draw" in page.locator("#followed").inner_text()
     assert page.evaluate("document.querySelectorAll('.step.done').length") == 1, "nothing to check"
     page.keyboard.press("r")
@@ -1141,3 +1141,55 @@ def test_the_curves_that_are_not_asked_about_are_faint_all_along(tmp_path, brows
         return [...new Set(data.filter((_, i) => i % 4 === 3))];
     }""")
     assert len(alphas) == 1 and 60 < alphas[0] < 90
+
+
+def test_undo_and_redo_lead_to_what_they_change_unless_it_is_in_sight(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 90]], []))
+
+    def leads(key, start):
+        page.evaluate(f"goTo({start})")
+        page.keyboard.press(f"Control+{key}")
+        return page.evaluate("Math.round(middle())")
+
+    see_alone(page, "A")
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    page.evaluate("cut(3000, 'GR')")
+    assert leads("z", 5500) == 3000 and leads("y", 500) == 3000
+    assert leads("z", 3100) == 3100, "its row is in sight"
+    assert leads("z", 5500) == 5500, "a name is in all rows"
+    see_alone(page, "B")
+    page.keyboard.press("Delete")
+    assert leads("z", 5500) < 500
+    page.evaluate(
+        "correct('', () => { fix.depth = { logs: [[[1000, 1], [2000, 2]]], unit: 'm' }; })"
+    )
+    assert leads("z", 5000) == 1000
+
+
+def test_that_a_command_was_copied_is_said_only_if_it_was(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
+    see_alone(page, "A")
+    page.keyboard.press("Delete")
+    page.evaluate("void (document.execCommand = () => false)")
+    page.locator("#copy").click()
+    assert page.locator("#copy").inner_text() == "Copy"
+    assert "did not copy it" in page.evaluate("note")
+    assert page.evaluate("String(getSelection())") == page.locator("#command").input_value()
+
+
+def test_one_more_click_where_curves_lie_on_one_another_shows_the_next(tmp_path, browser_page):
+    line = [[100, 0, 100, 5999]]
+    page = page_of(
+        tmp_path, browser_page, A=(line, []), B=(line, []), C=([[200, 0, 200, 5999]], [])
+    )
+    for name in ("A", "B", "A"):
+        click_paper(page, 100, 300)
+        assert page.evaluate("followed[alone].name") == name
+    for row in (500, 500):  # where B is not seen
+        click_paper(page, 100, row)
+        assert page.evaluate("[followed[alone].name, marked]") == ["A", row]
+    click_paper(page, 20, 500)
+    assert page.evaluate("alone") == -1
+    click_paper(page, 100, 300)
+    assert page.evaluate("followed[alone].name") == "A", "the first again"

@@ -153,6 +153,7 @@ for (const box of [document.body, map]) sizes.observe(box);  // on a phone the m
 setTheme(dark.matches ? "dark" : "light");
 setThreshold(DATA.threshold);
 fit();
+let opensWhole = followed.length > 0;  // who asked for curves sees them first
 try {  // corrections that were not yet made when the page was left
   const kept = JSON.parse(localStorage.getItem(store));
   const has = [...(DATA.done ?? []), ...wordsOf(scaled), depthWord(JSON.parse(placed) ?? { logs: [] })];
@@ -168,7 +169,8 @@ try {  // corrections that were not yet made when the page was left
     if (lost.length) reopen(({ edits }) => edits === kept.made);
     refresh("");
   }
-  if (!$("#edits").hidden || lost.length || localStorage.getItem(shown)) showWhole(true);
+  opensWhole = !$("#edits").hidden || lost.length > 0 || (opensWhole && localStorage.getItem(shown) !== "0");
 } catch { /* a browser that keeps nothing */ }
+if (opensWhole) showWhole(true);
 // NAME.html#12345 begins at that row.
 (onhashchange = () => { const row = Number(location.hash.slice(1)); if (row) goTo(row); })();

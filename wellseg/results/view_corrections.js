@@ -224,6 +224,19 @@ function swap(other, row = marked, own = followed[alone].name) {  // the two cha
   });
 }
 
+// Corrections become these, and the paper goes to the first place that this changes if none is in sight.
+function become(next) {
+  const as = numberOf(followed[alone]), then = fix;
+  fix = next;
+  refresh(fix.names[as]);  // also where it had another name
+  const partsIn = ({ parts, names }) => parts.flatMap((of, i) => of.map(({ from, to, as, off }) => ({ at: `${i} ${from}`, from, to, is: `${names[as]} ${off || 0}` })));
+  const depthsIn = ({ depth }) => (depth?.logs.flat() ?? []).map(([row, value]) => ({ at: `depth ${row}`, from: row, to: row, is: value }));
+  const [had, has] = [then, fix].map((it) => [...partsIn(it), ...depthsIn(it)]);
+  const changed = [...had, ...has].map(({ at }) => [had, has].map((list) => list.find((it) => it.at === at))).filter(([one, other]) => one?.is !== other?.is)
+    .map(([one, other]) => [(one ?? other).from, one && other ? Math.min(one.to, other.to) : (one ?? other).from]);  // a cut is where it begins, a new name in all its rows
+  if (changed.length && !changed.some(([from, to]) => isInView(between(from, middle(), to)))) goTo(Math.min(...changed.map(([from]) => from)));
+}
+
 $("#name").onchange = ({ target }) => {
   target.value = target.value.trim();  // as pasted from a table
   const same = followed.find(({ name }, i) => i !== alone && name.toLowerCase() === target.value.toLowerCase())?.name ?? target.value;
@@ -256,25 +269,23 @@ $("#done").onclick = () => pen && endStroke();
 for (const kind of pens) $(`#${kind}`).onclick = () => (pen?.kind === kind ? endStroke() : draw(kind));
 $("#swap").onclick = () => swap($("#other").value);
 $("#undo").onclick = () => {
-  const as = numberOf(followed[alone]), all = () => [...trackWords(), ...depthWords(), ...scales(), ...words()], had = all();
+  const all = () => [...trackWords(), ...depthWords(), ...scales(), ...words()], had = all();
   if (!before.length && !confirm("Take back all corrections that are left?")) return;
   after.push(JSON.stringify({ fix, answers }));
-  fix = before.length ? JSON.parse(before.pop()) : untouched();
-  refresh(fix.names[as]);  // also where it had another name
+  become(before.length ? JSON.parse(before.pop()) : untouched());
   say(`taken back: ${had.filter((word) => !all().includes(word)).join(" ") || "the last correction"}`);  // it may be anywhere on the scan
   reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
 };
 $("#redo").onclick = () => {
-  const as = numberOf(followed[alone]), then = JSON.parse(after.pop());
+  const then = JSON.parse(after.pop());
   before.push(JSON.stringify(fix));
-  fix = then.fix;
   for (const [row, it] of Object.entries(then.answers)) if (it.at !== undefined) answers[row] = it;
-  refresh(fix.names[as]);
+  become(then.fix);
   reopen(() => false);
 };
 $("#copy").onclick = () => {
   $("#command").select();
-  document.execCommand("copy");  // a page of a local file has no other clipboard everywhere
+  if (!document.execCommand("copy")) return say("the browser did not copy it: it is selected, copy it from there");  // a local file has no other clipboard everywhere
   $("#copy").focus();  // or the keys would be written in the command
   $("#copy").textContent = "Copied";
 };

@@ -73,10 +73,10 @@ function drawLines() {
   context.stroke(path);
 }
 
-const shown = `whole curves of ${location.pathname}`;  // kept while they are shown
+const shown = `whole curves of ${location.pathname}`;  // what was shown last: 1, or 0, the mask
 function showWhole(on) {
   if (pen && !draw()) return;
-  try { on ? localStorage.setItem(shown, "1") : localStorage.removeItem(shown); } catch { /* a browser that keeps nothing */ }
+  try { localStorage.setItem(shown, on ? 1 : 0); } catch { /* a browser that keeps nothing */ }
   pressed("#whole", on);
   if (on && places.length) showList(false);  // that of the mask: L leads to the places to check now
   $("#followed").hidden = lineCanvas.hidden = !on;
@@ -97,8 +97,9 @@ function isolate(which, row = -1) {
   soon();
 }
 
-// A click on a curve shows it alone; one beside all shows all again.
+// A click on a curve shows it alone, one more there the next one that lies there; one beside all shows all again.
 let down = [0, 0, 4];
+let met = { curves: [], row: 0, column: 0 };  // by the last click
 scroller.addEventListener("pointerdown", (event) => { down = [event.clientX, event.clientY, event.pointerType === "mouse" ? 4 : 16]; });  // a finger rolls while it taps
 scroller.addEventListener("click", (event) => {
   const moved = Math.hypot(event.clientX - down[0], event.clientY - down[1]) > down[2];
@@ -106,10 +107,13 @@ scroller.addEventListener("click", (event) => {
   if (pen) return addPoint(event);
   const box = scroller.getBoundingClientRect(), context = lineCanvas.getContext("2d");
   const at = [event.clientX - box.left, event.clientY - box.top].map((place) => place * devicePixelRatio);
+  const row = (scroller.scrollTop + event.clientY - box.top) / state.zoom, column = (scroller.scrollLeft + event.clientX - box.left) / state.zoom;
+  const show = (curve) => isolate(followed.indexOf(curve), Math.floor(row)), k = met.curves.indexOf(followed[alone]);
+  if (k >= 0 && Math.hypot(row - met.row, column - met.column) * state.zoom <= down[2]) return show(met.curves[(k + 1) % met.curves.length]);
   for (const reach of [3, 8, 16, ...(down[2] > 4 ? [24, 40] : [])]) {  // the nearest one; a finger is broad
     context.lineWidth = reach / state.zoom;
-    const which = drawn.findIndex((path) => context.isPointInStroke(path, ...at));
-    if (which >= 0) return isolate(which, Math.floor((scroller.scrollTop + event.clientY - box.top) / state.zoom));
+    met = { curves: followed.filter((_, i) => context.isPointInStroke(drawn[i], ...at)), row, column };
+    if (met.curves.length) return show(met.curves[0]);
   }
   isolate(-1);
 });
