@@ -16,7 +16,8 @@ from wellseg.training.options import DataConfig
 
 
 def train_logs(seed=0, **options):
-    return open_logs(DataConfig(preset="tiny", **options), seed, "best")[0]
+    drawn = {"preset": "tiny"} if "root" not in options or "drawn_share" in options else {}
+    return open_logs(DataConfig(**drawn, **options), seed, "best")[0]
 
 
 def test_every_log_keeps_its_own_size(data_set):
