@@ -106,7 +106,7 @@ class CurveFiles:
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
 
-    def track_of(self, rows: Indices, column: Floats) -> tuple[int, Floats]:
+    def track_of(self, rows: Indices | Floats, column: Floats) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
         if self.tracks and (track := self.tracks.of(rows, column)):
             return track, self.tracks.at(rows)[:, track - 1]
