@@ -113,10 +113,10 @@ class ChainFinder:
             chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
-        for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
-            chains[one].below.append(chains[other])
-            chains[other].above.append(chains[one])
-        self._open = [chains[one] for one in label[runs[:, ROW] == self.row - 1]]
+        for upper, lower in zip(label[tail[~alone]], label[head[~alone]], strict=True):
+            chains[upper].below.append(chains[lower])
+            chains[lower].above.append(chains[upper])
+        self._open = [chains[number] for number in label[runs[:, ROW] == self.row - 1]]
         return [chain for chain in chains if chain.first_row >= begin]
 
 
@@ -172,21 +172,21 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; ends and starts are sorted."""
     first = np.searchsorted(ends, low, "left")
     count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
-    one = np.repeat(np.arange(len(low)), count)
-    return one, np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
+    i = np.repeat(np.arange(len(low)), count)
+    return i, np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + first[i]
 
 
 def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
-    gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
+    gray, mask, probability, *colours = (np.ascontiguousarray(plane[:, used]) for plane in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         rows, columns = _used(layers == layer, HIDDEN.size)
-        own, curve = (one[rows][:, columns] for one in (layers == layer, mask > 127))
+        own, curve = (where[rows][:, columns] for where in (layers == layer, mask > 127))
         part = np.pad((_morph(own, cv2.MORPH_CLOSE, HIDDEN) & curve).view(np.uint8), 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
         row, column = np.nonzero(skeletonize(part > 0))
@@ -302,7 +302,7 @@ def _find_inks(hue: Gray, inks: Inks) -> Gray:
 def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
     """Of one layer, what `Inks` adds up."""
     rows, columns = _used(layers == number, 1)
-    near, bright = (one[rows][:, columns] for one in (layers, bright))
+    near, bright = (plane[rows][:, columns] for plane in (layers, bright))
     own = near == number
     _, patch = cv2.connectedComponents(own.view(np.uint8))
     beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
