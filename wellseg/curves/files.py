@@ -199,7 +199,7 @@ class CurveFiles:
         there = np.unique(np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)]))
         if away := sum(self._options.depth_at(row) is None for row in there):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
-            said += " (ROW=DEPTH, in this order)" * (away == len(there))
+            said += " (ROW=DEPTH, in this order)" if away == len(there) else ""
             self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 

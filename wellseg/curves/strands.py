@@ -38,11 +38,12 @@ PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
 which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too; else
 one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
-REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 61), np.uint8), np.ones((1, 5), np.uint8)
-DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
-"""A pixel farther from all of a clear colour is black; least line of a grid, and largest gap in it;
-largest part of a stroke that another ink hides; gaps between the dots of a fill, and least fill. If
-another ink is in the smaller square around a pixel, its own fill in the larger: no curve, fill."""
+REACH_PX = 8  # a pixel farther from all of a clear colour is black
+LINE_PX, ACROSS = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
+HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
+DOTS, AREA, NEAR, FAR = (np.ones((px, px), np.uint8) for px in (5, 6, 9, 25))
+"""Gaps between the dots of a fill, and least fill. If another ink is in the smaller square around a
+pixel, its own fill in the larger: no curve, fill."""
 AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 """One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and

@@ -16,10 +16,12 @@ END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
-SWAP, SIDES, LONG_ROWS, AWAY, OLDER, TIMES, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 4.0, 400
-"""An `exchange` costs SWAP; SIDES more where curves then change sides at a touch of over LONG_ROWS,
-less where they keep them (317 of 417 touches are bounces); AWAY in another track; OLDER less where
-one ends with TIMES the other's rows above, 2 x OLDER_ROWS, and the other has OLDER_ROWS below."""
+SWAP, AWAY = 3.0, 10.0  # cost of an `exchange`; more in another track
+SIDES, LONG_ROWS = 2.0, 8  # more where curves then change sides at a touch of over so many rows,
+# less where they keep them: 317 of 417 touches are bounces
+OLDER, TIMES, OLDER_ROWS = 4.0, 4.0, 400
+"""An `exchange` costs OLDER less where one ends with TIMES the other's rows above, 2 x OLDER_ROWS,
+and the other has OLDER_ROWS below."""
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 

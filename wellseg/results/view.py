@@ -48,7 +48,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._levels = [Strips(TILE_ROWS, -(-self.rows // step)) for step in (1, SMALL)]
         self._written = [0, 0]
         self._line_rows = min(TILE_ROWS, 2 ** max(0, (self.rows // LINES).bit_length()))
-        self._map: list[Gray] = []  # (lines, cells, 2): paper, rows with a curve
+        self._map: list[Gray] = []  # paper, rows with a curve: (2, lines, cells)
         self._doubt: list[np.ndarray[Any, Any]] = []  # pixels in doubt, pixels that may be curve
         self.curves: list[dict[str, Any]] | None = None  # CurveWriter.entries, where asked for
         self._hidden.mkdir(parents=True)
@@ -71,8 +71,9 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
             size = cells, -(-len(gray) // self._line_rows)
             begin = np.arange(cells) * self.columns // cells
             curve = np.maximum.reduceat(likely, begin, axis=1) > 255 * self._threshold
-            both = np.dstack([gray, curve * np.uint8(255)])
-            self._map.append(np.asarray(cv2.resize(both, size, interpolation=cv2.INTER_AREA)))
+            parts = (np.asarray(gray), curve * np.uint8(255))
+            lines = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts]
+            self._map.append(np.array(lines, np.uint8))
             above = [np.count_nonzero(likely > 255 * p, axis=1) for p in (DOUBT_FROM, DOUBT_TO)]
             possible, sure = np.add.reduceat(above, np.arange(0, len(gray), PLACE_ROWS), axis=1)
             self._doubt.append(np.stack([possible - sure, possible], 1))
@@ -89,7 +90,7 @@ class ViewWriter(AbstractContextManager["ViewWriter"]):
         self._written[level] += 1
 
     def _finish(self) -> None:
-        paper, curves = np.moveaxis(np.concatenate(self._map), 2, 0)
+        paper, curves = np.concatenate(self._map, axis=1)
         jpegs = sorted(path.stem for path in self._hidden.glob("*-*.jpg"))
         data = {**self._info, "threshold": self._threshold, "jpegs": jpegs, "small": SMALL}
         data |= {"folder": link(self.folder.name), "folder_name": self.folder.name}

@@ -7,13 +7,13 @@ from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
@@ -56,7 +56,12 @@ def curves_of_table(
     if lost := config.new_scales - tables.keys():
         has = ", ".join(tables) or "none"
         raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
-    looks = {one["name"]: one for one in report.get("curve_list", []) if is_entry(one)}
+    looks = dict[str, Any]()
+    for one in report.get("curve_list", []):
+        match one:  # no other entry was made here: the report was edited by hand
+            case {"width_px": int() | float(), "colour": None | [int(), int(), int()]}:
+                if one.get("style") in get_args(Style):
+                    looks[str(one.get("name"))] = one
     found = []
     for name, parts in tables.items():
         parts = [(of, np.insert(part, PART, i, axis=1)) for i, (of, part) in enumerate(parts)]
@@ -94,8 +99,7 @@ def read_table(path: Path) -> Tables:
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
     with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
-        plain = (line.replace("\0", "") for line in file)
-        told = (it for it in plain if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
+        told = (it for it in file if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
         head = next(told, "")
         between = max(BETWEEN, key=head.count)
         names = [it.strip().lower() for it in next(csv.reader([head], delimiter=between), [])]
