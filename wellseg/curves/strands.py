@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, median, uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
@@ -277,9 +277,8 @@ def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
 
 def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
     """The rows and columns with any True, or so near one: most are blank, and would take time."""
-    near = np.ones((1, 2 * margin + 1), np.uint8)
-    sides = (cv2.dilate(np.atleast_2d(where.any(it)).view("u1"), near) for it in (1, 0))
-    rows, columns = map(np.flatnonzero, sides)
+    near = (maximum_filter1d(where.any(axis), 2 * margin + 1) for axis in (1, 0))
+    rows, columns = map(np.flatnonzero, near)
     return rows, columns
 
 
@@ -313,6 +312,5 @@ def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.b
     hued = own & has_hue[rows][:, columns]
     dark = (hued & (bright < SHADES[1])).view(np.uint8)
     seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
-    shown = bright[seen]
-    lower = [np.count_nonzero(shown < shade) for shade in SHADES]
-    return np.array([np.count_nonzero(own), patches.sum(), *np.diff(lower)])
+    shades = np.add.reduceat(np.bincount(bright[seen], minlength=256), SHADES[:-1])
+    return np.array([np.count_nonzero(own), patches.sum(), *shades])
