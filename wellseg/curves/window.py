@@ -175,4 +175,5 @@ def exchange(points: dict[Curve, Points]) -> None:
             for curve, below in zip((other, one), (one.cut(row), other.cut(row)), strict=True):
                 curve.extend(below)
                 curve.uncertain.append(row)
+        if swaps:
             points |= {curve: curve.points() for curve in (one, other)}
