@@ -26,7 +26,8 @@ STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows with ink to bridged ones (both); c
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
-LINE, LEADER = 0.06, (3.0, 0.3)  # so near a line: down, or to a name (longer; more pixels a row)
+LINE = 0.06  # so near a line: down, or to a name
+LEADER, ASLANT = 3.0, 0.3  # a line to a name is longer, and goes more pixels aside in a row
 
 
 class CurveFollower:
@@ -70,15 +71,16 @@ class CurveFollower:
         if self._parts:
             self._block(last=True)
         longest, pieces = LONGEST * self._tenth_rows, self._window.finish()
-        pieces += [it for one in pieces if one.wraps for it in one.leave_scale(longest)]
+        pieces += [end for piece in pieces if piece.wraps for end in piece.leave_scale(longest)]
         points = {it: its for it in pieces if it.rows > 0 and self._is_long(its := it.points())}
-        self.tracks = self.tracks and self.tracks.merged(points.values())
+        if self.tracks:
+            self.tracks = self.tracks.merged(points.values())
         points = join(points, self._tenth_rows)
         self._remove_scraps(points)
         exchange(points)  # far pieces are joined by looks and tracks: each must be of one curve
-        for one, its in points.items():
+        for curve, its in points.items():
             if self.tracks and (track := self.tracks.of(*its[:2])):
-                one.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
+                curve.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
         points = join(points, self._tenth_rows, far=True)
         exchange(points)
         self.curves = list(points)
@@ -92,21 +94,21 @@ class CurveFollower:
         """Remove curves shorter than LOG that are lines or unsure, or have no long curve beside
         them, or only such in tracks while they are in none."""
         in_track = {it: not self.tracks or self.tracks.of(*points[it][:2]) > 0 for it in points}
-        longest = max((one.rows for one in points), default=0)
+        longest = max((curve.rows for curve in points), default=0)
         long = {it for it in points if it.rows >= min(LOG * self._tenth_rows, longest / 4)}
         beside = np.zeros((self._chains.row, 2))  # long curves in no track, and in one
-        for one in long:
-            beside[points[one].row, int(in_track[one])] += 1
-        for one in points.keys() - long:
-            its, (out, within) = points[one], np.median(beside[points[one].row], 0)
-            is_curve = out + within > 0 and (in_track[one] or out >= within)
+        for curve in long:
+            beside[points[curve].row, int(in_track[curve])] += 1
+        for curve in points.keys() - long:
+            its, (out, within) = points[curve], np.median(beside[points[curve].row], 0)
+            is_curve = out + within > 0 and (in_track[curve] or out >= within)
             is_curve &= bool(its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence))
             row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
-            slope = np.polyfit(row, column, 1)[0] if one.rows > LEADER[0] * self._tenth_rows else 0
-            slope *= abs(slope) > LEADER[1]  # else it may be a line down
+            slope = np.polyfit(row, column, 1)[0] if curve.rows > LEADER * self._tenth_rows else 0
+            slope = slope if abs(slope) > ASLANT else 0  # it may be a line down
             off = (column - slope * row) / np.hypot(1, slope) / self._tenth_rows
             if not is_curve or np.quantile(abs(off - np.median(off)), 0.95) <= LINE:
-                del points[one]
+                del points[curve]
 
     def _style(self, points: dict[Curve, Points]) -> None:
         """Set styles, hide gaps off the scale (OFF), remove vague ones: faint, or UNDER others."""

@@ -106,7 +106,7 @@ class CurveFiles:
         said = {"tracks_found": len(sides), "track_borders": sides, "curve_notes": self.notes}
         return {"curves": len(curves), "curve_list": curves, **said}
 
-    def track_of(self, rows: Indices, column: Floats) -> tuple[int, Floats]:
+    def track_of(self, rows: Indices | Floats, column: Floats) -> tuple[int, Floats]:
         """The track of a curve, from 1, 0 for none; left and right border in each of its rows."""
         if self.tracks and (track := self.tracks.of(rows, column)):
             return track, self.tracks.at(rows)[:, track - 1]
@@ -199,7 +199,7 @@ class CurveFiles:
         there = np.unique(np.concatenate([rows for _, rows in valued if depths] or [np.arange(0)]))
         if away := sum(self._options.depth_at(row) is None for row in there):
             said = "too far from those of --depth and not in NAME.las: give some nearer to its ends"
-            said += " (ROW=DEPTH, in this order)" * (away == len(there))
+            said += " (ROW=DEPTH, in this order)" if away == len(there) else ""
             self.notes.append(f"{away:,} rows with curves are {said}")
         return written
 

@@ -152,9 +152,9 @@ def _spurs(
         off = np.where(fits, np.maximum(left.min() - column, column - right.max()), np.inf)
         if off.min(initial=np.inf) <= HANGS * tenth_rows:
             at = used.upper[off.argmin()], used.lower[off.argmin()]
-            them = short[table.knot_up[i]] + short[table.knot_down[i]]
-            spurs[at] += [chain.records(0) for chain in them]
-    for spur in (it for them in spurs.values() for it in them):
+            pieces = short[table.knot_up[i]] + short[table.knot_down[i]]
+            spurs[at] += [chain.records(0) for chain in pieces]
+    for spur in (spur for of_pair in spurs.values() for spur in of_pair):
         spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
     return spurs
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -145,7 +145,8 @@ class Curve:
         self.records, rest.records = [records[above]], [records[~above]]
         self.rows = int(records[above, 0].max(initial=self.first_row - 1)) + 1 - self.first_row
         for part in self, rest:  # one of spikes' tips alone is none
-            part.rows *= not np.isnan(part.records[0][:, 1]).all()
+            if np.isnan(part.records[0][:, 1]).all():
+                part.rows = 0
         rest.uncertain = [at for at in self.uncertain if at >= row]
         self.uncertain = [at for at in self.uncertain if at < row]
         rest.wraps = [it for it in self.wraps if it[0] > row]
@@ -222,14 +223,6 @@ class PlacedCurve(NamedTuple):
     sides: Floats
     values: Floats
     entry: dict[str, Any]
-
-
-def is_entry(one: Any) -> bool:
-    """Whether an entry of a report's ``curve_list`` is one that was made here."""
-    match one:
-        case {"name": str(), "width_px": int() | float(), "colour": None | [int(), int(), int()]}:
-            return one.get("style") in get_args(Style)
-    return False
 
 
 def place_curve(curve: Curve, points: Points, track: int, sides: Floats, name: str) -> PlacedCurve:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, median, uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
@@ -38,11 +38,12 @@ PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
 """Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
 which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too; else
 one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
-REACH_PX, LINE_PX, ACROSS, HIDDEN = 8, 13, np.ones((1, 61), np.uint8), np.ones((1, 5), np.uint8)
-DOTS, AREA, NEAR, FAR = (np.ones((it, it), np.uint8) for it in (5, 6, 9, 25))
-"""A pixel farther from all of a clear colour is black; least line of a grid, and largest gap in it;
-largest part of a stroke that another ink hides; gaps between the dots of a fill, and least fill. If
-another ink is in the smaller square around a pixel, its own fill in the larger: no curve, fill."""
+REACH_PX = 8  # a pixel farther from all of a clear colour is black
+LINE_PX, ACROSS = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
+HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
+DOTS, AREA, NEAR, FAR = (np.ones((px, px), np.uint8) for px in (5, 6, 9, 25))
+"""Gaps between the dots of a fill, and least fill. If another ink is in the smaller square around a
+pixel, its own fill in the larger: no curve, fill."""
 AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
 SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
 """One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
@@ -113,10 +114,10 @@ class ChainFinder:
             chain.rows += len(members)
             chain.open = not last and chain.last_row == self.row - 1
             chains.append(chain)
-        for one, other in zip(label[tail[~alone]], label[head[~alone]], strict=True):
-            chains[one].below.append(chains[other])
-            chains[other].above.append(chains[one])
-        self._open = [chains[one] for one in label[runs[:, ROW] == self.row - 1]]
+        for upper, lower in zip(label[tail[~alone]], label[head[~alone]], strict=True):
+            chains[upper].below.append(chains[lower])
+            chains[lower].above.append(chains[upper])
+        self._open = [chains[number] for number in label[runs[:, ROW] == self.row - 1]]
         return [chain for chain in chains if chain.first_row >= begin]
 
 
@@ -172,21 +173,21 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
     """Pairs (i, j) with ends[j] >= low[i] and starts[j] <= high[i]; ends and starts are sorted."""
     first = np.searchsorted(ends, low, "left")
     count = np.maximum(np.searchsorted(starts, high, "right") - first, 0)
-    one = np.repeat(np.arange(len(low)), count)
-    return one, np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count) + first[one]
+    i = np.repeat(np.arange(len(low)), count)
+    return i, np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count) + first[i]
 
 
 def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
     left, _, wide, _ = cv2.boundingRect(planes[1])
     used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
-    gray, mask, probability, *colours = (np.ascontiguousarray(one[:, used]) for one in planes)
+    gray, mask, probability, *colours = (np.ascontiguousarray(plane[:, used]) for plane in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
         rows, columns = _used(layers == layer, HIDDEN.size)
-        own, curve = (one[rows][:, columns] for one in (layers == layer, mask > 127))
+        own, curve = (where[rows][:, columns] for where in (layers == layer, mask > 127))
         part = np.pad((_morph(own, cv2.MORPH_CLOSE, HIDDEN) & curve).view(np.uint8), 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
         row, column = np.nonzero(skeletonize(part > 0))
@@ -276,9 +277,8 @@ def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
 
 def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
     """The rows and columns with any True, or so near one: most are blank, and would take time."""
-    near = np.ones((1, 2 * margin + 1), np.uint8)
-    sides = (cv2.dilate(np.atleast_2d(where.any(it)).view("u1"), near) for it in (1, 0))
-    rows, columns = map(np.flatnonzero, sides)
+    near = (maximum_filter1d(where.any(axis), 2 * margin + 1) for axis in (1, 0))
+    rows, columns = map(np.flatnonzero, near)
     return rows, columns
 
 
@@ -302,7 +302,7 @@ def _find_inks(hue: Gray, inks: Inks) -> Gray:
 def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
     """Of one layer, what `Inks` adds up."""
     rows, columns = _used(layers == number, 1)
-    near, bright = (one[rows][:, columns] for one in (layers, bright))
+    near, bright = (plane[rows][:, columns] for plane in (layers, bright))
     own = near == number
     _, patch = cv2.connectedComponents(own.view(np.uint8))
     beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
@@ -312,6 +312,5 @@ def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.b
     hued = own & has_hue[rows][:, columns]
     dark = (hued & (bright < SHADES[1])).view(np.uint8)
     seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
-    shown = bright[seen]
-    lower = [np.count_nonzero(shown < shade) for shade in SHADES]
-    return np.array([np.count_nonzero(own), patches.sum(), *np.diff(lower)])
+    shades = np.add.reduceat(np.bincount(bright[seen], minlength=256), SHADES[:-1])
+    return np.array([np.count_nonzero(own), patches.sum(), *shades])

@@ -54,31 +54,29 @@ class _TrackFinder:
         self.block_rows = self._px(BLOCK_INCHES)
         self._across: list[Gray] = []  # number of lines across in each column of a block
         self._down: list[Gray] = []  # share of lines down in each column of a part, 255 for all
+        long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
         for row in rows[: 1 - self.block_rows : self.block_rows]:
-            self._look_at(to_gray(read(row, row + self.block_rows)))
+            gray = to_gray(read(row, row + self.block_rows))
+            ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
+            # Lines of a skewed sheet go on a row or column aside; dots of a hatch must not join.
+            across = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
+            across = cv2.dilate(across, np.ones((3, 1), np.uint8))
+            across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
+            # Lines are counted, not their ink: black bands and photographs have few.
+            lines = np.count_nonzero(across[1:] > across[:-1], 0)
+            if 2 * cv2.countNonZero(ink) > ink.size:  # a photograph, an inverted title
+                lines[:] = 0
+            self._across.append(np.minimum(lines, 255).astype(np.uint8))
+            down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
+            down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
+            for part in np.array_split(255 * down * ink, PARTS):
+                share = cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0]
+                self._down.append(share.astype(np.uint8))
 
     def _px(self, inches: float) -> int:
         return max(2, round(inches * self.dpi))
 
-    def _look_at(self, gray: Gray) -> None:
-        """Count the lines of a block, uint8 (rows, columns): 0 black to 255 white."""
-        long, short = self._px(LINE_INCHES), self._px(LINE_INCHES / 7)
-        ink = (gray < np.percentile(gray[::8, ::8], 75) - INK).view(np.uint8)
-        # Lines of a skewed sheet go on in the next row or column; dots of a hatch must not join.
-        across = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((1, short), np.uint8))
-        across = cv2.dilate(across, np.ones((3, 1), np.uint8))
-        across = cv2.morphologyEx(across, cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
-        # Lines are counted, not their ink: black bands and photographs have few.
-        lines = np.count_nonzero(across[1:] > across[:-1], 0)
-        lines *= 2 * cv2.countNonZero(ink) <= ink.size  # else a photograph, an inverted title
-        self._across.append(np.minimum(lines, 255).astype(np.uint8))
-        down = cv2.dilate(ink, np.ones((1, 3), np.uint8))
-        down = cv2.morphologyEx(down, cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
-        for part in np.array_split(255 * down * ink, PARTS):
-            self._down.append(cv2.reduce(part, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[0].astype("u1"))
-
     def find(self) -> Tracks | None:
-        """The tracks of all rows; None: no grid with clear ends."""
         if not (alike := self._alike()):
             return None
         like, lines, shift = alike

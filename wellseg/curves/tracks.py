@@ -46,7 +46,7 @@ class Tracks:
         sides = np.stack([left[:, np.append(True, split)], right[:, np.append(split, True)]], 2)
         return replace(self, borders=sides)
 
-    def of(self, rows: Indices, columns: Floats) -> int:
+    def of(self, rows: Indices | Floats, columns: Floats) -> int:
         """Number, from 1, of the track in or beside which most of these points lie; 0: of none.
         columns: as Points has them, 0.0 the middle of the leftmost pixel, or NaN."""
         rows, columns = rows[~np.isnan(columns)], columns[~np.isnan(columns)] + 0.5

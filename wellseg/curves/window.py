@@ -16,10 +16,12 @@ END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
-SWAP, SIDES, LONG_ROWS, AWAY, OLDER, TIMES, OLDER_ROWS = 3.0, 2.0, 8, 10.0, 4.0, 4.0, 400
-"""An `exchange` costs SWAP; SIDES more where curves then change sides at a touch of over LONG_ROWS,
-less where they keep them (317 of 417 touches are bounces); AWAY in another track; OLDER less where
-one ends with TIMES the other's rows above, 2 x OLDER_ROWS, and the other has OLDER_ROWS below."""
+SWAP, AWAY = 3.0, 10.0  # cost of an `exchange`; more in another track
+SIDES, LONG_ROWS = 2.0, 8  # more where curves then change sides at a touch of over so many rows,
+# less where they keep them: 317 of 417 touches are bounces
+OLDER, TIMES, OLDER_ROWS = 4.0, 4.0, 400
+"""An `exchange` costs OLDER less where one ends with TIMES the other's rows above, 2 x OLDER_ROWS,
+and the other has OLDER_ROWS below."""
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
@@ -36,8 +38,8 @@ class Window:
     def decide(self, new: list[Chain], stop: int, ink: Gray, ink_row: int) -> None:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
-        strands = [c for c in self._chains if c.waiting or c.first_row >= self._new]
-        strands = [c for c in strands if (c.waiting or not c.curves) and is_strand(c)]
+        undecided = [c for c in self._chains if c.waiting or c.first_row >= self._new]
+        strands = [c for c in undecided if is_strand(c)]
         longest = {*sorted(strands, key=lambda c: (not c.waiting, -c.rows))[:MOST_STRANDS]}
         strands = sorted((c for c in strands if c in longest), key=lambda c: c.first_row)
         if strands:
@@ -64,7 +66,8 @@ class Window:
         """Drop a chain that nothing can join: the first curve in it ends, others where they met."""
         if len(chain.curves) == 1:
             chain.curves[0].strands.append((chain.first_row, chain.last_row + 1, chain.look))
-        for curve in chain.waiting[len(chain.waiting) == len(chain.curves) :]:
+        all_wait = len(chain.waiting) == len(chain.curves)
+        for curve in chain.waiting[1:] if all_wait else chain.waiting:
             curve.rows = max((it[1] - curve.first_row for it in curve.strands), default=curve.rows)
         self._ended += chain.waiting
         chain.above, chain.below, chain.waiting = [], [], []
@@ -85,7 +88,7 @@ class Window:
                 left = upper.last_row + 1
                 chain.recorded_rows = max(0, left - chain.first_row)  # one place for each row
                 curve.wraps.append((max(left, chain.first_row), columns))
-                curve.hidden += [(left, chain.first_row)] * (left < chain.first_row)
+                curve.hidden.append((left, chain.first_row))  # of no rows, where they overlap
             elif scene.table.knot_down[i] == scene.table.knot_up[number]:
                 self._pass_knot(curve, scene, i, number)
             curve.records += scene.spurs.get((i, number), [])  # they widen it: spikes, loops
@@ -159,7 +162,7 @@ def exchange(points: dict[Curve, Points]) -> None:
         for k, (start, stop) in enumerate(touches.tolist(), 1):
             over, under = mean_look(above)[:, None], mean_look(looks[k])
             cost = unlike(over, under) + AWAY * (abs(over - under)[..., HOME] > HOME_APART)
-            turn = SIDES * (stop - start > LONG_ROWS) * sides[k - 1] * sides[k]
+            turn = SIDES * sides[k - 1] * sides[k] if stop - start > LONG_ROWS else 0
             left, rows = looks[k:, :, 0].sum(0), above[:, 0]  # LOOKED_ROWS below, above
             ends = left.argmin()
             is_older = rows[ends] > TIMES * rows[1 - ends] and left[ends] <= LONG_ROWS
@@ -172,4 +175,5 @@ def exchange(points: dict[Curve, Points]) -> None:
             for curve, below in zip((other, one), (one.cut(row), other.cut(row)), strict=True):
                 curve.extend(below)
                 curve.uncertain.append(row)
-        points |= {it: it.points() for it in (one, other) if swaps}
+        if swaps:
+            points |= {curve: curve.points() for curve in (one, other)}

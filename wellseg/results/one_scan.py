@@ -138,11 +138,10 @@ class FoldedPage:
         height, width = log.shape[:2]
         folds = max(1, round(math.sqrt(PAGE_ASPECT * height / width)))
         rows = math.ceil(height / folds)
-        page = np.full((HEAD_PX + rows, folds * (width + GUTTER_PX) - GUTTER_PX, 3), 255, np.uint8)
-        for fold in range(folds):
-            column = page[:, fold * (width + GUTTER_PX) :][:, :width]
+        page = np.full((folds, HEAD_PX + rows, width + GUTTER_PX, 3), 255, np.uint8)
+        for fold, column in enumerate(page[:, :, :width]):
             part, head = log[fold * rows : (fold + 1) * rows], column[:HEAD_PX]
             column[HEAD_PX : HEAD_PX + len(part)] = part
             text = f"row {fold * rows * self.reduction:,}" if self._orientation < 3 else ""
             cv2.putText(head, text, AT, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
-        return page
+        return np.hstack([*page])[:, :-GUTTER_PX]

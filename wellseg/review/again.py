@@ -92,8 +92,6 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
-        if sure and (sure.rows, sure.columns) != size:
-            raise ValueError(f"{probability} is not of the scan's size: predict again")
         return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in config.strokes]
 
 

@@ -7,20 +7,21 @@ from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wellseg.curves.files import CurveFiles
-from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, is_entry, place_curve
+from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
 from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
-ROW, TRACK, COLUMN, VALUE, FLAGS, SIDES = 0, 1, 2, 5, 7, slice(8, 10)  # of NUMBERS
+ROW, TRACK, COLUMN, LEFT, RIGHT, VALUE, CONFIDENCE, FLAGS = range(8)
+SIDES, PART = slice(8, 10), 10  # in a curve as corrected each line has the number of its part, too
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
@@ -55,18 +56,23 @@ def curves_of_table(
     if lost := config.new_scales - tables.keys():
         has = ", ".join(tables) or "none"
         raise ValueError(f"--scale: there is no curve {min(lost)} in {given}; it has {has}")
-    looks = {one["name"]: one for one in report.get("curve_list", []) if is_entry(one)}
+    looks = dict[str, Any]()
+    for one in report.get("curve_list", []):
+        match one:  # no other entry was made here: the report was edited by hand
+            case {"width_px": int() | float(), "colour": None | [int(), int(), int()]}:
+                if one.get("style") in get_args(Style):
+                    looks[str(one.get("name"))] = one
     found = []
     for name, parts in tables.items():
+        parts = [(of, np.insert(part, PART, i, axis=1)) for i, (of, part) in enumerate(parts)]
         was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
         table = _joined(name, parts, made.notes)
         _give_borders(table, lines, made)
         if len(parts) > 1:
-            table = _as_one(name, table, parts, [] if new_tracks else made.notes)
+            table = _as_one(name, table, [] if new_tracks else made.notes)
         if new_tracks:
             turns = _turns(table)[1]
-            row, column = table[:, ROW].astype(int), table[:, COLUMN].astype(np.float32)
-            table[:, TRACK], table[:, SIDES] = made.track_of(row, column)
+            table[:, TRACK], table[:, SIDES] = made.track_of(table[:, ROW], table[:, COLUMN])
             table[:, VALUE] = _turns(table)[0] + turns
         _leave_scale(table, parts, edits)  # last: what the user says of a stretch holds
         placed = _curve(given, name, table, config.size, looks.get(was, {}))
@@ -93,25 +99,21 @@ def read_table(path: Path) -> Tables:
     csv.field_size_limit(1 << 30)  # a file that is no CSV has no column names: that is told
     flat: dict[str, array[float]] = {}
     with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
-        plain = (line.replace("\0", "") for line in file)
-        told = (it for it in plain if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
+        told = (it for it in file if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
         head = next(told, "")
         between = max(BETWEEN, key=head.count)
         names = [it.strip().lower() for it in next(csv.reader([head], delimiter=between), [])]
         if missing := sorted(NEEDED - {*names}):
             raise ValueError(f"{path}: no column {', '.join(missing)}: save it as CSV, names first")
-        where = names.index("curve")
-        places = [names.index(name) if name in names else len(names) for name in NUMBERS]
-        for cells in csv.reader(told, delimiter=between):
-            cells[len(names) :] = [""] * max(1, len(names) + 1 - len(cells))
-            if between != ",":
-                cells = [cell.replace(",", ".") for cell in cells]
+        decimal_sign = "." if between == "," else ","
+        for cells in csv.DictReader(told, names, restval="", delimiter=between):
+            given = (cells.get(name, "").replace(decimal_sign, ".") for name in NUMBERS)
             try:
-                numbers = [float(cells[at] or "nan") for at in places]
+                numbers = [float(cell or "nan") for cell in given]
             except ValueError as error:
-                here = f"curve {cells[where]}, row {cells[names.index('row')]}"
+                here = f"curve {cells['curve']}, row {cells['row']}"
                 raise ValueError(f"{path}: {here}: {error!s:.90}") from None
-            flat.setdefault(cells[where].strip(), array("d")).extend(numbers)
+            flat.setdefault(cells["curve"].strip(), array("d")).extend(numbers)
     return {name: np.array(cells).reshape(-1, len(NUMBERS)) for name, cells in flat.items()}
 
 
@@ -147,18 +149,10 @@ def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return share, np.where(off & (abs(value - share) < 9), np.rint(value - share), 0)
 
 
-def _of_part(table: Lines, parts: Parts) -> NDArray[np.int64]:
-    """The number of the part that each of the lines is of."""
-    of, place = np.zeros(len(table), np.int64), table[:, ROW] + 1j * table[:, COLUMN]
-    for number, (_, part) in reversed([*enumerate(parts)]):  # of the same place: the first
-        of[np.isin(place, part[:, ROW] + 1j * part[:, COLUMN])] = number
-    return of
-
-
 def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
     """Rows that edits say so of are so many tracks further to the right of where they are."""
     more, row = np.zeros(len(table)), table[:, ROW]
-    of = np.array([name for name, _ in parts])[_of_part(table, parts)]
+    of = np.array([name for name, _ in parts])[table[:, PART].astype(int)]
     for curve, first, last, tracks in edits:
         if isinstance(tracks, int):
             more[(of == curve) & (first <= row) & (row <= last)] += tracks
@@ -175,11 +169,10 @@ def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
 
 def _draw(lines: Tables, name: str, stroke: Lines) -> None:
     """Put a stroke in the place of what the curve had in its rows. It has no borders yet."""
-    row, column, left, right, confidence, flags = stroke.T
-    nan = np.full(len(row), np.nan)
-    table = np.column_stack([row, nan, column, left, right, nan, confidence, flags, nan, nan])
+    table = np.full((len(stroke), len(NUMBERS)), np.nan)
+    table[:, [ROW, COLUMN, LEFT, RIGHT, CONFIDENCE, FLAGS]] = stroke
     before = lines.get(name, table[:0])
-    kept = before[~((row[0] <= before[:, ROW]) & (before[:, ROW] <= row[-1]))]
+    kept = before[~((stroke[0, 0] <= before[:, ROW]) & (before[:, ROW] <= stroke[-1, 0]))]
     lines[name] = np.concatenate([kept, table])
 
 
@@ -187,17 +180,16 @@ def _give_borders(table: Lines, lines: Tables, made: CurveFiles) -> None:
     """Give rows that were drawn the track and the borders of the curve's nearest row that has them;
     where all of it was drawn, those of the nearest row of any curve whose track it lies in."""
     is_new = np.isnan(table[:, TRACK]) & np.isnan(table[:, SIDES]).all(1)
-    row, column = table[is_new, ROW], table[is_new, COLUMN].astype(np.float32)
-    near = table[~is_new]
+    row, column, near = table[is_new, ROW], table[is_new, COLUMN], table[~is_new]
     if not len(near):
-        middle, near = np.median(table[is_new, COLUMN]) + 0.5, np.concatenate([*lines.values()])
+        middle, near = np.median(column) + 0.5, np.concatenate([*lines.values()])
         near = near[(near[:, TRACK] > 0) & (near[:, -2] <= middle) & (middle <= near[:, -1])]
     if len(near):
         near = near[np.argsort(near[:, ROW], kind="stable")]
         nearest = near[np.rint(np.interp(row, near[:, ROW], np.arange(len(near)))).astype(int)]
         table[is_new, TRACK], table[is_new, SIDES] = nearest[:, TRACK], nearest[:, SIDES]
     else:
-        table[is_new, TRACK], table[is_new, SIDES] = made.track_of(row.astype(int), column)
+        table[is_new, TRACK], table[is_new, SIDES] = made.track_of(row, column)
 
 
 def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
@@ -223,20 +215,20 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     return table[np.argsort(table[:, ROW], kind="stable")]
 
 
-def _as_one(name: str, table: Lines, parts: Parts, notes: list[str]) -> Lines:
+def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
     """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
     that of this one: where it is nearer to what is beside it, and it was not told to be off. One
     in no track, or between the borders of most of this one, is in this one's."""
-    row, track, column, _, _, value, _, flags, left, right = table.T  # views: writes go to table
+    row, track, column, _, _, value, _, flags, left, right, part = table.T  # views of table
     at, share = column + 0.5, _turns(table)[0]
     value[:] = np.where(np.isnan(value), share, value)  # of strokes and lines by hand
-    bits, of = np.nan_to_num(flags).astype(int), _of_part(table, parts)
+    bits = np.nan_to_num(flags).astype(int)
     off = bits & SAID == WRAPPED
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [it for it in ((start, start - 1), (stop - 1, stop)) if 0 <= it[1] < len(off)]
         by_share = sum(abs(share[end] - value[beside]) for end, beside in ends)
         by_value = sum(abs(value[end] - value[beside]) for end, beside in ends)
-        if by_share < by_value and any(of[end] != of[beside] for end, beside in ends):
+        if by_share < by_value and any(part[end] != part[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
     tracks, counts = np.unique(track[track > 0], return_counts=True)
     if len(tracks):
@@ -259,7 +251,7 @@ def _curve(
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}, row {table[0, ROW]:,.10g}: {rule}")
-    row, track, column, left, right, value, confidence, flags, *sides = table.T
+    row, track, column, left, right, value, confidence, flags, *sides, _ = table.T
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
         "is there twice: take one out, or join curves with --edit": np.diff(row, prepend=-1) == 0,
