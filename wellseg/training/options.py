@@ -9,6 +9,7 @@ from wellseg.net.options import ModelConfig, at_least
 WINDOW_ROWS = 2_000  # of weights trained on crops: benchmarks/arms.md, "Windows"
 UNFIT = set("fast_dev_run overfit_batches max_epochs max_steps callbacks plugins".split())
 UNFIT |= set("default_root_dir val_check_interval gradient_clip_val precision".split())  # ours
+UNFIT |= set("accumulate_grad_batches limit_train_batches limit_val_batches".split())  # --steps
 Preset = Literal["tiny", "quick", "train", "full"]
 
 
@@ -103,8 +104,6 @@ class TrainConfig:
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
             raise ValueError(f"--trainer.NAME: any of Lightning's but {', '.join(sorted(UNFIT))}")
-        if not self.trainer.get("accumulate_grad_batches", 1):
-            raise ValueError("--trainer.accumulate_grad_batches is above 0")
         self.val_every = min(self.val_every, self.steps)
         if self.steps % self.val_every:  # or the last steps would be neither validated nor kept
             raise ValueError(f"--steps {self.steps} is no multiple of --val_every {self.val_every}")
