@@ -446,6 +446,7 @@ def test_a_norm_that_predict_cannot_compute_is_told_before_a_training(
         (["--rates", "1e-3,fast"], "--rates takes numbers with commas, not 1e-3,fast"),
         (["--rates", "0"], "--rates are positive numbers"),
         (["--seeds", "0"], "--seeds is at least 1"),
+        (["--data.crop_rows", "3"], "--data.crop_rows is at least 16"),
     ],
 )
 def test_wrong_use_is_one_line(tmp_path, capsys, flags, said):

@@ -66,6 +66,7 @@ class CompareConfig:
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
         at_least(1, seeds=self.seeds, steps=self.steps)
+        at_least(16, "data.", crop_rows=self.data.crop_rows)
         if not all(0 < rate < 1e35 for rate in self.rates):
             raise ValueError(f"--rates are positive numbers, not {self.rates}")
 

@@ -92,6 +92,8 @@ def follow_strokes(config: CurvesConfig, given: Path) -> list[tuple[str, NDArray
         scan = enter_scan(opening, given, config, size)
         probability = Path(str(given).removesuffix(TABLE) + ENDING)
         sure = opening.enter_context(open_scan(probability)) if probability.is_file() else None
+        if sure and (sure.rows, sure.columns) != size:
+            raise ValueError(f"{probability} is not of the scan's size: predict again")
         return [(stroke.curve, follow_ink(stroke, scan, sure)) for stroke in config.strokes]
 
 
@@ -107,7 +109,8 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         corner = np.maximum(0, np.minimum(start, end) - wide)
         stop = np.minimum((scan.rows, scan.columns), np.maximum(start, end) + wide + 1)
         if np.prod(stop - corner) > WAY_PIXELS:
-            raise ValueError(f"--edit {stroke.curve}: add a point in rows {start[0]} to {end[0]}")
+            far = f"rows {start[0]:,} and {end[0]:,}: give a point between them"
+            raise ValueError(f"--edit {stroke.curve}: points too far apart, {far}")
         columns = slice(corner[1], stop[1])
         gray = to_gray(scan.read(corner[0], stop[0])[:, columns])
         begin, finish = start - corner, end - corner
@@ -154,6 +157,14 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
     label, split = folder / "labels" / f"{name}.json", folder / "split.csv"
     if there := [it for it in (image, mask, label) if it.exists()]:
         raise ValueError(f"{there[0]} is there already: remove it, or name another folder")
+    for other in sorted((folder / "images").glob("*.tif")):
+        scan_of, _, begin = other.stem.rpartition("_")
+        if scan_of == config.name and begin.isdecimal() and int(begin) <= last:
+            with open_scan(other) as labelled:
+                if first < (stop := int(begin) + labelled.rows):
+                    raise ValueError(
+                        f"{other} has rows {int(begin):,} to {stop - 1:,} of this scan"
+                    )
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)
