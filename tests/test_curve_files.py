@@ -1705,7 +1705,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
         (command[1:], "log_400.tif is there already: remove it, or name another folder"),
         (["--label", "mine"], "--label FOLDER and --label_rows FROM-TO: the one needs the other"),
         ([*command[1:3], "--label_rows", "300-450"], "log_0.tif has rows 0 to 399 of this scan"),
-        ([*command[1:3], "--label_rows", "1199-1300"], "log_400.tif has rows 400 to 1,199"),
+        ([*command[1:3], "--label_rows", "1199-1300"], "log_400.tif has rows 400 to 1199"),
         ([*command[1:3], "--label_rows", "9-5"], "--label_rows '9-5' is not FROM-TO"),
         ([*command[1:3], "--label_rows", "9-1600"], "the scan has rows 0 to 1,599"),
     ):

@@ -109,8 +109,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         corner = np.maximum(0, np.minimum(start, end) - wide)
         stop = np.minimum((scan.rows, scan.columns), np.maximum(start, end) + wide + 1)
         if np.prod(stop - corner) > WAY_PIXELS:
-            far = f"rows {start[0]:,} and {end[0]:,}: give a point between them"
-            raise ValueError(f"--edit {stroke.curve}: points too far apart, {far}")
+            raise ValueError(f"--edit {stroke.curve}: add a point in rows {start[0]} to {end[0]}")
         columns = slice(corner[1], stop[1])
         gray = to_gray(scan.read(corner[0], stop[0])[:, columns])
         begin, finish = start - corner, end - corner
@@ -162,9 +161,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         if scan_of == config.name and begin.isdecimal() and int(begin) <= last:
             with open_scan(other) as labelled:
                 if first < (stop := int(begin) + labelled.rows):
-                    raise ValueError(
-                        f"{other} has rows {int(begin):,} to {stop - 1:,} of this scan"
-                    )
+                    raise ValueError(f"{other} has rows {begin} to {stop - 1} of this scan")
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
     sep = max(BETWEEN, key="".join(lines[:1]).count)
