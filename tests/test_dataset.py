@@ -61,6 +61,7 @@ def test_a_crop_takes_rows_at_full_width_and_the_mask_with_them(data_set):
     assert len(starts) > 1
 
 
+@pytest.mark.slow
 def test_samples_are_the_same_in_a_process_of_their_own(data_set):
     samples = train_logs(3, root=data_set, drawn_share=0.4)
     visits = [(epoch, index) for epoch in (0, 1) for index in (2, 0, 6)]

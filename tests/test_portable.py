@@ -7,6 +7,7 @@ Windows treats files that are open, which test_atomic and test_folder play.
 import subprocess
 import sys
 
+import pytest
 import tifffile
 from conftest import draw_waves
 from PIL import Image
@@ -68,6 +69,7 @@ def scan(path, rows=203):
     return path
 
 
+@pytest.mark.slow
 def test_masking(tmp_path, weights):
     """One scan with everything; one that spills; one whose codec fills a file that is mapped into
     memory; a folder in worker processes, its restart and its page."""
@@ -97,6 +99,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_training_and_every_module(tmp_path, data_set):
     small = ("--model.widths", "[8,16]", "--data.workers", 0, "--precision", "fp32")
     steps = ("--steps", 2, "--val_every", 2, "--trainer.enable_progress_bar", "false")

@@ -3,6 +3,8 @@
 import pytest
 from test_study_page import PAGE, block_of
 
+pytestmark = pytest.mark.slow  # of the study alone, and what takes longest of its tests
+
 SIZES = [(360, 740), (390, 844), (768, 1024)]
 
 

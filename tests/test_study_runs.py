@@ -19,6 +19,8 @@ from studies.batch_size_one.train import Training, build
 from wellseg.net.resunet import to_ink
 from wellseg.scores.masks import score_log
 
+pytestmark = pytest.mark.slow  # of the study alone, and what takes longest of its tests
+
 TINY = Cell("A", "batch_momenta", 1e-2, 0, 8, widths=(8, 16))
 
 

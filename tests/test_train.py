@@ -351,6 +351,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set, tmp_path):
     """SIGKILL between two checkpoints: data order, optimiser, schedule and norm buffers go on."""
     common = ["--data.root", data_set, "--steps", 24, "--val_every", 4, "--model.norm", "batch"]
@@ -370,6 +371,7 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_undisturbed_run(data_set
     assert read_header(whole / "model.safetensors")["window_rows"] == 0  # trained on whole logs
 
 
+@pytest.mark.slow
 def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rate(
     data_set, tmp_path, capsys
 ):
@@ -415,6 +417,7 @@ def _step_of(checkpoint):
         return -1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no groups of processes")
 def test_ctrl_c_before_the_first_step_is_one_line(data_set, tmp_path):
     """A terminal sends it to the workers, too, which have only just begun to import."""
@@ -440,6 +443,7 @@ def test_ctrl_c_before_the_first_step_is_one_line(data_set, tmp_path):
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["training_step", "on_train_batch_end", "validation_step"])
 def test_interrupted_anywhere_in_a_step_it_ends_as_if_undisturbed(
     data_set, tmp_path, monkeypatch, where
@@ -548,6 +552,7 @@ def test_a_run_cannot_go_on_to_a_step_that_it_has_passed(tmp_path, capsys):
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_at_the_rate_of_its_own_schedule(data_set, tmp_path):
     few = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--val_every", 2, "--optim.lr", 0.03]
     few += ["--trainer.log_every_n_steps", 1]
@@ -806,6 +811,7 @@ def test_an_image_that_is_none_ends_a_run_before_it_begins(data_set, tmp_path, c
     assert "step" not in said.out
 
 
+@pytest.mark.slow
 def test_a_damaged_log_met_by_a_worker_is_one_line_that_names_it(data_set, tmp_path, capsys):
     image = data_set / "images" / "well1_a.tif"
     image.write_bytes(image.read_bytes()[:-300])
