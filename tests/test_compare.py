@@ -204,7 +204,7 @@ def test_results_of_a_norm_that_was_edited_since_are_not_taken(
             note.write_text(damage)
         with pytest.raises(SystemExit, match="2"):
             compare.main(words)
-        assert "remove it or name another folder" in capsys.readouterr().err
+        assert "is damaged: put back what it was, or name another" in capsys.readouterr().err
 
 
 def test_two_starts_do_not_disturb_each_other(done, tiny, capsys):

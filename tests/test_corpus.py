@@ -377,6 +377,10 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
         synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
         assert (out / "split.csv").read_bytes().startswith(kept)
         assert (out / "split.csv").read_bytes().count(b"\n") == max(7, given.count(b"\n"))
+    note = next(out.glob("*.json"))
+    note.write_text("{")
+    with pytest.raises(ValueError, match=rf"{note.name} is damaged: put back what it was"):
+        synth.synth(SynthConfig(out, count=6, seed=9, preset="tiny"))
 
 
 def test_a_folder_with_other_content_is_refused(

@@ -310,6 +310,15 @@ def test_a_note_that_is_no_text_stops_nothing(no_pool, folder, weights):
     run(folder, "--weights", weights)
 
 
+def test_a_report_whose_unfinished_part_is_damaged_is_damaged(no_pool, folder, weights, capsys):
+    run(folder / "a.tif", "--weights", weights)
+    report = json.loads((folder / "a.json").read_text()) | {"unfinished": {"sha256": 5}}
+    (folder / "a.json").write_text(json.dumps(report))
+    run(folder / "a.tif", "--weights", weights)
+    assert "unfinished" not in json.loads((folder / "a.json").read_text())
+    assert "Error" not in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no name has a colon there")
 def test_names_with_two_colons_are_names(folder, weights):
     (folder / "c::d").mkdir()

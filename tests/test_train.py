@@ -36,7 +36,7 @@ from wellseg.training.dataset import Sample
 from wellseg.training.masks import read_mask
 from wellseg.training.options import DataConfig, TrainConfig
 from wellseg.training.segmenter import Segmenter
-from wellseg.training.trainer import MetricsFile, make_trainer, read_checkpoint
+from wellseg.training.trainer import MetricsFile, make_trainer, read_checkpoint, read_metrics
 from wellseg.weights import load_model, read_header, save_weights
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -314,6 +314,15 @@ def test_metrics_of_a_run_are_on_disk_before_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(Trainer, "fit", Mock(side_effect=KeyboardInterrupt))  # as a kill would
     run(*small, "--val_every", 1, "--steps", 2, "--out", out, "--resume", status=130)
     assert (out / "metrics.csv").read_text() == rows
+
+
+def test_metrics_that_a_spreadsheet_saved_are_read(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_bytes("\ufeffstep;val/dice\r\n1;0,25\r\n2;\r\n3;0,5\r\n".encode())
+    assert read_metrics(path, 3) == [
+        {"step": "1", "val/dice": "0.25"},
+        {"step": "2", "val/dice": ""},
+    ]
 
 
 @pytest.mark.slow

@@ -81,7 +81,9 @@ def take_folder(folder: Path, note: str, about: Mapping[str, object]) -> None:
     path, asked = folder / note, json.loads(json.dumps(about))
     if not path.exists():
         write_file(path, json.dumps(about, indent=1).encode())
-    elif (found := read_report(str(path))) != asked:
+    elif not (found := read_report(str(path))):
+        raise ValueError(f"{path} is damaged: put back what it was, or name another folder")
+    elif found != asked:
         other = [name for name in found | asked if found.get(name) != asked.get(name)]
         was, now = (", ".join(f"{name} {of.get(name)}" for name in other) for of in (found, asked))
         raise ValueError(f"{folder} has {was}, not {now}; remove it or name another folder")

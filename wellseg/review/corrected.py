@@ -110,6 +110,8 @@ def read_table(path: Path) -> Tables:
             given = (cells.get(name, "").replace(decimal_sign, ".") for name in NUMBERS)
             try:
                 numbers = [float(cell or "nan") for cell in given]
+                if np.isinf(numbers).any():
+                    raise ValueError("inf is no number here")
             except ValueError as error:
                 here = f"curve {cells['curve']}, row {cells['row']}"
                 raise ValueError(f"{path}: {here}: {error!s:.90}") from None

@@ -202,8 +202,10 @@ def read_report(place: str) -> dict[str, Any]:
         report = json.loads(text)
         if (known := report.get("format", FORMAT)) != FORMAT:
             raise OSError(f"{place} is of format {known}, this wellseg has {FORMAT}: update it")
-        if all(isinstance(report.get(name, kind()), kind) for name, kind in ENTRY_TYPES.items()):
-            return dict(report)
+        for each in (report, report.get("unfinished", {})):
+            if not all(isinstance(each.get(it, kind()), kind) for it, kind in ENTRY_TYPES.items()):
+                return {}
+        return dict(report)
     return {}
 
 
