@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wellseg.cli import program
 from wellseg.net.options import at_least
-from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
+from wellseg.scan.atomic import encoding_of, separator_of, write_file
 from wellseg.scan.files import read_report
 from wellseg.training.options import Preset
 
@@ -58,7 +58,7 @@ def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -
     drawn, table, listed = 0, out / "split.csv", "name,split,well,kind"
     if table.exists():
         listed = table.read_text(encoding_of(table), "surrogateescape").rstrip() or listed
-    between = max(BETWEEN, key=listed.partition("\n")[0].count)  # a spreadsheet may have saved it
+    between = separator_of(listed)  # a spreadsheet may have saved it
     for number, split in splits.items():  # each is a well of its own
         name = f"{preset}{seed}-{number:06d}"
         if f"\n{name}{between}" not in listed.replace('"', ""):

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from wellseg.cli import INTERRUPTED, NO_MEMORY, SOME_FAILED, WRONG_USAGE, fail, parse
+from wellseg.cli import INTERRUPTED, NO_MEMORY, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.atomic import lock_folder, write_file
@@ -181,6 +181,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             said = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
         if isinstance(error, ScanError):
             said += "; mend it or take it out of the data set, then --resume"
+        if getattr(error, "errno", None) in NO_ROOM:
+            said += "; make room, then --resume"
         failed = isinstance(error, OSError | FloatingPointError)
         fail("train", said, SOME_FAILED if failed else WRONG_USAGE)
 

@@ -20,7 +20,7 @@ from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
 from wellseg.review.corrected import FLAGS, ROW, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
-from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
+from wellseg.scan.atomic import encoding_of, separator_of, write_file
 from wellseg.scan.files import Size, digests
 from wellseg.scan.pictures import to_gray
 from wellseg.scan.reader import Scan, open_scan
@@ -164,7 +164,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
                     raise ValueError(f"{other} has rows {begin} to {stop - 1} of this scan")
     listed = split.read_text(encoding_of(split), "surrogateescape") if split.is_file() else None
     lines = (listed or "name,split,well").splitlines()
-    sep = max(BETWEEN, key="".join(lines[:1]).count)
+    sep = separator_of(lines[0])
     heads = [it.strip().lower() for it in next(csv.reader(lines, delimiter=sep))]
     by = "train" if listed is not None and "split" in heads else "by its well"
     cells = {"name": name, "split": by, "well": well_of(name)}

@@ -16,7 +16,7 @@ from wellseg.curves.files import CurveFiles
 from wellseg.curves.points import BRIDGED, UNCERTAIN, WRAPPED, Curve, Points, Style, place_curve
 from wellseg.curves.tracks import Tracks
 from wellseg.review.options import CurvesConfig, Edit
-from wellseg.scan.atomic import BETWEEN, encoding_of, write_file
+from wellseg.scan.atomic import encoding_of, separator_of, write_file
 from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
@@ -101,7 +101,7 @@ def read_table(path: Path) -> Tables:
     with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
         told = (it for it in file if it.strip(" ,;\t\r\n") and not re.match(' *"?(#|sep=)', it))
         head = next(told, "")
-        between = max(BETWEEN, key=head.count)
+        between = separator_of(head)
         names = [it.strip().lower() for it in next(csv.reader([head], delimiter=between), [])]
         if missing := sorted(NEEDED - {*names}):
             raise ValueError(f"{path}: no column {', '.join(missing)}: save it as CSV, names first")

@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 AnyPath = str | os.PathLike[str]
-BETWEEN = ",;\t"  # cells of a table: what its line of names has most of, as spreadsheets differ
 UTF_16, WINDOWS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), os.name == "nt"
 HIDDEN = ".wellseg-"  # names of unfinished files begin with it
 RETRY_AFTER_S = 0.1, 0.4, 1.0, 3.0  # Windows replaces no file that a virus scanner has open
@@ -80,6 +79,11 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]
 def encoding_of(path: Path) -> str:
     """Of a table. Spreadsheets begin it with a byte-order mark; their "Unicode text" is UTF-16."""
     return "utf-16" if path.read_bytes()[:2] in UTF_16 else "utf-8-sig"
+
+
+def separator_of(table: str) -> str:
+    """What is between the cells of a table: spreadsheets differ. Its first line has most of it."""
+    return max(",;\t", key=table.partition("\n")[0].count)
 
 
 @contextmanager

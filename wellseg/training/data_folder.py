@@ -14,7 +14,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from wellseg.scan import NOT_READ, RESULTS, SUFFIXES, well_of
-from wellseg.scan.atomic import BETWEEN, encoding_of
+from wellseg.scan.atomic import encoding_of, separator_of
 
 SPLITS, MASK_SUFFIXES = ("train", "val", "test"), (".tif", ".tiff", ".png")
 
@@ -100,7 +100,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
         text = normalize("NFC", path.read_text(encoding_of(path)))
-        between = max(BETWEEN, key=text.partition("\n")[0].count)
+        between = separator_of(text)
         reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
         lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]
     except (ValueError, csv.Error) as error:

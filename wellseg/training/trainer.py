@@ -22,7 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
-from wellseg.scan.atomic import BETWEEN, encoding_of, write_csv, write_file
+from wellseg.scan.atomic import encoding_of, separator_of, write_csv, write_file
 from wellseg.scores import F1
 from wellseg.training.options import TrainConfig
 from wellseg.training.segmenter import Segmenter
@@ -184,7 +184,7 @@ def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
     try:  # a kill or a full disk may have cut the last row
         whole = path.read_text(encoding_of(path)).rpartition("\n")[0] if path.exists() else ""
-        between = max(BETWEEN, key=whole.partition("\n")[0].count)  # as a spreadsheet saves it
+        between = separator_of(whole)  # as a spreadsheet saves it
         if between != ",":
             whole = whole.replace(",", ".")
         lines = csv.DictReader(whole.splitlines(), delimiter=between)
