@@ -25,7 +25,7 @@ from wellseg.curves.tracks import Tracks
 Places = NDArray[np.complexfloating[Any]]
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
-WRAP = 4.0  # cost of leaving a track at one border and coming back at the other: by eye, 5 scans
+WRAP = 3.5  # cost of leaving a track at one border and coming back at the other: on a region
 ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows a wrap may be off; columns twice
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
