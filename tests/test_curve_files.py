@@ -380,6 +380,31 @@ def test_scales_in_some_rows_go_and_end_with_those_of_all(tmp_path, had, words, 
     assert config.scale == (has or "").split()
 
 
+@pytest.mark.parametrize(
+    ("words", "scale", "told"),
+    [
+        ("A=B", "", "A=0:1:V@5-9 ended: give B:FROM-TO=0:1:V@5-9 for its rows"),
+        ("A=C B=C", "", "A=0:1:V@5-9 ended: give C:FROM-TO=0:1:V@5-9 for its rows"),
+        ("B=A", "", "B=0:9:V ended: give A:FROM-TO=0:9:V for its rows"),
+        ("A=B", "B:3-8=0:1:V@5-9", None),  # it was given
+        ("B=D", "", None),  # the same
+        ("A=E", "", None),  # which has had none
+        ("A=B B=A", "", None),
+        ("A=", "", None),
+        ("A:3-8=B", "", None),  # the rest of A has it
+    ],
+)
+def test_that_a_curve_is_on_the_scale_of_the_one_it_was_joined_to_is_told(
+    tmp_path, words, scale, told
+):
+    had = ["A=0:1:V@5-9", "B=0:9:V", "D=0:9:V"]
+    (tmp_path / "log.json").write_text(json.dumps({"format": 1, "scale": had}))
+    table = str(tmp_path / "log.curves.csv")
+    config = CurvesConfig(file=table, edit=words.split(), scale=scale.split())
+    said = [note for note in config.told if "ended" in note]
+    assert said == ([f"--scale {told}"] if told else [])
+
+
 def test_between_two_rows_of_different_scales_values_lie_between_theirs(followed):
     table = str(followed / "log.curves.csv")
     name = next(iter(dict.fromkeys(line["curve"] for line in read(followed / "log.curves.csv"))))
@@ -404,7 +429,7 @@ def test_a_scale_in_some_rows_is_never_in_a_unit_of_another_or_dropped_unsaid(tm
     name, columns = "T0_C1_SOLID", "@20-200"
     for first, other, told in (
         ("0:100:GAPI", f"0:200:GAPI{columns}", f"--scale: no curve {name} of that name"),
-        (f"0:100:GAPI{columns}", "0:200:GAPI", "FROM-TO: it is in no track: give columns"),
+        (f"0:100:GAPI{columns}", "0:200:GAPI", "FROM-TO: in no track: add @LEFT-RIGHT, columns"),
     ):
         _, writer = write(
             tmp_path, draw(sine(100)), scale=[f"{name}={first}", f"{name}:300-499={other}"]
@@ -1399,6 +1424,12 @@ def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     assert report["curve_list"][0]["beyond"] == 0.26
     main([str(path), "--edit", "T1_C1_SOLID:800-900="])  # in a gap borders are not known
     assert re.search(r"T1_C1_SOLID: 2\d% .* beyond its track, \d+-\d+:", capsys.readouterr().out)
+    main([str(path), "--scale", "T1_C1_SOLID=0:9", "T1_C1_SOLID:90-500=0:9@60-190"])
+    assert "beyond its track" not in capsys.readouterr().out  # where it is printed was read
+    for scale, is_told in (("0.2:2000", True), ("2000:0.2", True), ("0.2:2000:log", False)):
+        main([str(path), "--scale", "T1_C1_SOLID=" + scale, "T1_C1_SOLID:90-500="])
+        said = "--scale T1_C1_SOLID: over decades: add :log if it is logarithmic"
+        assert (said in capsys.readouterr().out) == is_told
 
 
 @pytest.mark.parametrize("given", ["log.curves.csv", "log.probability.tif"])
