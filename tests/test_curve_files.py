@@ -467,6 +467,7 @@ def test_wrong_scales_are_refused(scale):
     ("scale", "said"),
     [
         ("GR=0,2:150", "decimals have a point"),
+        ("GAS=0:1,000:UNITS", "no comma in 1000, decimals have a point"),
         ("GR=0:150:G API", "no spaces, nor without ="),
         ("GR", "no spaces, nor without ="),  # GR = 0:150
         ("DT=140:40:µs/ft", "UNIT has letters A to Z, digits and / % . - alone"),

@@ -16,7 +16,7 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{0,18})?"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 VALUE = r"(-?\d{0,9}\.?\d{1,9}(?:[eE][+-]?\d)?)"
 SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))??(:log)?"
-MISTAKES = {",": "decimals have a point", r"^$|\s": "no spaces, nor without ="}
+MISTAKES = {",": "no comma in 1000, decimals have a point", r"^$|\s": "no spaces, nor without ="}
 MISTAKES |= {r"[^\w/%.:+-]": "UNIT has letters A to Z, digits and / % . - alone"}
 
 
