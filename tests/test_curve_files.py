@@ -667,7 +667,7 @@ def test_curves_that_were_corrected_by_hand_stay(kept, ending, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(command)
     assert stopped.value.code and path.read_text() == mine
-    assert f"log{ending} was changed after wellseg wrote it" in capsys.readouterr().err
+    assert f"log{ending} was changed (by hand, or by --edit)" in capsys.readouterr().err
     path.unlink()
     main(command)
     assert path.exists()
@@ -1114,7 +1114,7 @@ def test_what_was_corrected_is_kept_without_a_report_and_in_another_folder(follo
         if where == "elsewhere" or again is command:
             with pytest.raises(SystemExit):
                 main(again)
-            said = "log.curves.csv may have been corrected", "log.curves.csv was changed after"
+            said = "log.curves.csv may have been corrected", "log.curves.csv was changed (by"
             assert said[where == "elsewhere"] in capsys.readouterr().err
     assert path.read_text() == mine
 
@@ -1149,7 +1149,7 @@ def test_what_was_corrected_in_the_other_folder_is_not_written_over_from_here(
     before = other.read_bytes()
     with pytest.raises(SystemExit):
         main([*first[:3], "--edit", "T2_C1_SOLID=RT"])
-    assert "log.curves.csv was changed after wellseg wrote it" in capsys.readouterr().err
+    assert "log.curves.csv was changed (by hand, or by --edit)" in capsys.readouterr().err
     assert other.read_bytes() == before
 
 
