@@ -380,6 +380,31 @@ def test_scales_in_some_rows_go_and_end_with_those_of_all(tmp_path, had, words, 
     assert config.scale == (has or "").split()
 
 
+@pytest.mark.parametrize(
+    ("words", "scale", "told"),
+    [
+        ("A=B", "", "A=0:1:V@5-9 ended: give B:FROM-TO=0:1:V@5-9 for its rows"),
+        ("A=C B=C", "", "A=0:1:V@5-9 ended: give C:FROM-TO=0:1:V@5-9 for its rows"),
+        ("B=A", "", "B=0:9:V ended: give A:FROM-TO=0:9:V for its rows"),
+        ("A=B", "B:3-8=0:1:V@5-9", None),  # it was given
+        ("B=D", "", None),  # the same
+        ("A=E", "", None),  # which has had none
+        ("A=B B=A", "", None),
+        ("A=", "", None),
+        ("A:3-8=B", "", None),  # the rest of A has it
+    ],
+)
+def test_that_a_curve_is_on_the_scale_of_the_one_it_was_joined_to_is_told(
+    tmp_path, words, scale, told
+):
+    had = ["A=0:1:V@5-9", "B=0:9:V", "D=0:9:V"]
+    (tmp_path / "log.json").write_text(json.dumps({"format": 1, "scale": had}))
+    table = str(tmp_path / "log.curves.csv")
+    config = CurvesConfig(file=table, edit=words.split(), scale=scale.split())
+    said = [note for note in config.told if "ended" in note]
+    assert said == ([f"--scale {told}"] if told else [])
+
+
 def test_between_two_rows_of_different_scales_values_lie_between_theirs(followed):
     table = str(followed / "log.curves.csv")
     name = next(iter(dict.fromkeys(line["curve"] for line in read(followed / "log.curves.csv"))))
@@ -404,7 +429,7 @@ def test_a_scale_in_some_rows_is_never_in_a_unit_of_another_or_dropped_unsaid(tm
     name, columns = "T0_C1_SOLID", "@20-200"
     for first, other, told in (
         ("0:100:GAPI", f"0:200:GAPI{columns}", f"--scale: no curve {name} of that name"),
-        (f"0:100:GAPI{columns}", "0:200:GAPI", "FROM-TO: it is in no track: give columns"),
+        (f"0:100:GAPI{columns}", "0:200:GAPI", "FROM-TO: in no track: add @LEFT-RIGHT, columns"),
     ):
         _, writer = write(
             tmp_path, draw(sine(100)), scale=[f"{name}={first}", f"{name}:300-499={other}"]
@@ -442,6 +467,7 @@ def test_wrong_scales_are_refused(scale):
     ("scale", "said"),
     [
         ("GR=0,2:150", "decimals have a point"),
+        ("GAS=0:1,000:UNITS", "no comma in 1000, decimals have a point"),
         ("GR=0:150:G API", "no spaces, nor without ="),
         ("GR", "no spaces, nor without ="),  # GR = 0:150
         ("DT=140:40:µs/ft", "UNIT has letters A to Z, digits and / % . - alone"),
@@ -641,7 +667,7 @@ def test_curves_that_were_corrected_by_hand_stay(kept, ending, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(command)
     assert stopped.value.code and path.read_text() == mine
-    assert f"log{ending} was changed after wellseg wrote it" in capsys.readouterr().err
+    assert f"log{ending} was changed (by hand, or by --edit)" in capsys.readouterr().err
     path.unlink()
     main(command)
     assert path.exists()
@@ -1088,7 +1114,7 @@ def test_what_was_corrected_is_kept_without_a_report_and_in_another_folder(follo
         if where == "elsewhere" or again is command:
             with pytest.raises(SystemExit):
                 main(again)
-            said = "log.curves.csv may have been corrected", "log.curves.csv was changed after"
+            said = "log.curves.csv may have been corrected", "log.curves.csv was changed (by"
             assert said[where == "elsewhere"] in capsys.readouterr().err
     assert path.read_text() == mine
 
@@ -1123,7 +1149,7 @@ def test_what_was_corrected_in_the_other_folder_is_not_written_over_from_here(
     before = other.read_bytes()
     with pytest.raises(SystemExit):
         main([*first[:3], "--edit", "T2_C1_SOLID=RT"])
-    assert "log.curves.csv was changed after wellseg wrote it" in capsys.readouterr().err
+    assert "log.curves.csv was changed (by hand, or by --edit)" in capsys.readouterr().err
     assert other.read_bytes() == before
 
 
@@ -1399,6 +1425,12 @@ def test_what_a_person_most_likely_mistook_is_told(followed, capsys):
     assert report["curve_list"][0]["beyond"] == 0.26
     main([str(path), "--edit", "T1_C1_SOLID:800-900="])  # in a gap borders are not known
     assert re.search(r"T1_C1_SOLID: 2\d% .* beyond its track, \d+-\d+:", capsys.readouterr().out)
+    main([str(path), "--scale", "T1_C1_SOLID=0:9", "T1_C1_SOLID:90-500=0:9@60-190"])
+    assert "beyond its track" not in capsys.readouterr().out  # where it is printed was read
+    for scale, is_told in (("0.2:2000", True), ("2000:0.2", True), ("0.2:2000:log", False)):
+        main([str(path), "--scale", "T1_C1_SOLID=" + scale, "T1_C1_SOLID:90-500="])
+        said = "--scale T1_C1_SOLID: over decades: add :log if it is logarithmic"
+        assert (said in capsys.readouterr().out) == is_told
 
 
 @pytest.mark.parametrize("given", ["log.curves.csv", "log.probability.tif"])

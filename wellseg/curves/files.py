@@ -128,9 +128,11 @@ class CurveFiles:
             kept = [it for it in changes if one.track or it[1].columns]
             one.entry.update(name=name, scale=scale, scale_changes=kept)
             if changes != kept:
-                do = "it is in no track: give columns (@LEFT-RIGHT) in these rows, too"
-                self.notes.append(f"--scale {name}:FROM-TO: {do}")
-            if one.track and not scale.columns and one.entry["beyond"] > BEYOND:
+                self.notes.append(f"--scale {name}:FROM-TO: in no track: add @LEFT-RIGHT, columns")
+            printed = [scale, *(its for _, its in kept)]
+            if any(not it.is_log and 0 < 100 * min(it[:2]) <= max(it[:2]) for it in printed):
+                self.notes.append(f"--scale {name}: over decades: add :log if it is logarithmic")
+            if one.track and one.entry["beyond"] > BEYOND and not any(it.columns for it in printed):
                 at = "{:.0f}-{:.0f}".format(*np.nanmedian(one.sides, 0))
                 said = f"{name}: {one.entry['beyond']:.0%} of its rows lie beyond its track, {at}:"
                 do = "is it right (--tracks)? Or is a scale printed over several (@LEFT-RIGHT)?"

@@ -16,7 +16,7 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,5}|\d{1,18})(?:\.\d{0,18})?"
 RANGE, DEPTHS = f"({NUMBER})-({NUMBER})", f"(-?{NUMBER})-(-?{NUMBER})"
 VALUE = r"(-?\d{0,9}\.?\d{1,9}(?:[eE][+-]?\d)?)"
 SCALE = rf"(\w+)={VALUE}:{VALUE}(?::((?!(?i:frac|log)(?::|$))[\w/%.-]{{1,20}}))??(:log)?"
-MISTAKES = {",": "decimals have a point", r"^$|\s": "no spaces, nor without ="}
+MISTAKES = {",": "no comma in 1000, decimals have a point", r"^$|\s": "no spaces, nor without ="}
 MISTAKES |= {r"[^\w/%.:+-]": "UNIT has letters A to Z, digits and / % . - alone"}
 
 
@@ -124,11 +124,15 @@ class CurveOptions:
         """What the view tells of depths."""
         return {"depth": [log._asdict() for log in self.logs], "depth_unit": self.unit}
 
+    def has_other_unit(self, report: Mapping[str, Any]) -> bool:
+        """Whether --depth_unit is not that of the depths in this scan's report."""
+        return self.depth_unit not in (None, report.get("depth_unit", "ft"))
+
     def left_to(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Options that this scan's report has and that are not given here, by their names."""
         told = {name: report.get(key) for name, key in OF_ONE_SCAN.items()}
-        if self.depth and self.depth_unit not in (None, report.get("depth_unit", "ft")):
-            del told["step"]  # it was of the other unit
+        if self.depth == ["none"] or (self.depth and self.has_other_unit(report)):
+            del told["step"]  # it was of those depths, or of the other unit
         return {it: told[it] for it in told if told[it] not in (None, []) and not self.has(it)}
 
     def depth_at(self, row: float) -> float | None:

@@ -104,12 +104,10 @@ class CurvesConfig(CurveOptions):
         self.new_tracks = self.tracks not in ([], ["none"])
         self.new_scales = {re.split("[:=]", it)[0] for it in self.scale if re.search(r"=.", it)}
         self.scale = self._scales_of_both()
-        unit = self.report.get("depth_unit", "ft")
-        if self.report.get("depth") and not self.depth and self.depth_unit not in (None, unit):
+        if self.report.get("depth") and not self.depth and self.has_other_unit(self.report):
             self.told.append(f"the depths are in {self.depth_unit} now, with their former numbers")
         for name, said in self.left_to(self.report).items():
-            if name != "step" or self.depth != ["none"]:
-                setattr(self, name, said)
+            setattr(self, name, said)
         for name in OF_ONE_SCAN:
             if getattr(self, name) in ("none", ["none"]):
                 setattr(self, name, [] if name in ("depth", "tracks", "scale") else None)
@@ -134,14 +132,16 @@ class CurvesConfig(CurveOptions):
             had = []
         if not isinstance(had, list) or self.scale == ["none"]:
             return self.scale
-        new = {it.curve: it.becomes for it in self.edits if it.last == float("inf")}  # "": removed
+        new = {it.curve: str(it.becomes) for it in self.edits if it.last == float("inf")}
         found = (re.fullmatch(r"(\w+)([^=]*)=(.*)", str(word).strip()) for word in had)
-        words = [(new.get(it[1], it[1]), it[1], it[2], it[3]) for it in found if it]
+        words = [(new.get(it[1], it[1]), *it.group(1, 2, 3, 0)) for it in found if it]
         heirs = {name: old for name, old, *_ in sorted(words, key=lambda word: word[1] not in new)}
         scales = dict[str, str]()  # words, by curves and rows
-        for name, old_name, rows, scale in words:
-            if name and heirs[name] == old_name and f"{name}=" not in self.scale:
+        for name, old, rows, scale, said in words:
+            if name and heirs[name] == old and f"{name}=" not in self.scale:
                 scales[f"{name}{rows.replace(',', '')}"] = f"{name}{rows}={scale}"
+            elif name and name not in self.new_scales and f"{heirs[name]}{rows}={scale}" not in had:
+                self.told.append(f"--scale {said} ended: give {name}:FROM-TO={scale} for its rows")
         now = {it.partition("=")[0].replace(",", ""): it for it in map(str.strip, self.scale)}
         for at in [it for it in scales if it not in now and it.split(":")[0] in now]:
             self.told.append(f"--scale {scales[at]} stays ({at}= takes it away)")

@@ -106,7 +106,7 @@ def refuse_changed(stem: AnyPath, endings: Iterable[str], *written: Mapping[str,
             do = "move it away, or name another folder for the results (--out)"
             if ending == ".curves.csv":
                 do = f"wellseg curves {stem}{ending} makes the LAS of it; to follow anew, {do}"
-            raise ValueError(f"{stem}{ending} was changed after wellseg wrote it: {do}")
+            raise ValueError(f"{stem}{ending} was changed (by hand, or by --edit): {do}")
 
 
 def keep_aside(stem: str, report: Mapping[str, Any], say: Callable[[str], None]) -> None:
