@@ -1043,6 +1043,29 @@ def test_predict_knows_the_files_of_a_wellseg_curves_that_was_killed(folder, wei
     assert not list(folder.glob("*.bak"))
 
 
+def test_depths_of_a_wellseg_curves_that_was_killed_hold_for_a_copy(folder, weights, monkeypatch):
+    """Killed before its last report: only ``unfinished`` in the one before has the depths."""
+    from wellseg.review import command as curves
+
+    words = folder / "a.tif", "--weights", weights, "--curves"
+    run(*words)
+    replace, reports = os.replace, []
+
+    def kill(hidden, target):
+        reports.extend([target] if str(target).endswith(".json") else [])
+        if len(reports) == 2:
+            raise SystemExit(9)
+        replace(hidden, target)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "replace", kill)
+        curves.main([str(folder / "a.probability.tif"), "--depth", "0=100", "80=200"])
+    assert "unfinished" in json.loads((folder / "a.json").read_text())
+    os.utime(folder / "a.tif", (9, 9))
+    run(*words, "--threshold", 0.6)
+    assert "row 80 = 200 ft" in (folder / "a.las").read_text()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="of POSIX pipes")
 def test_a_run_whose_lines_nobody_reads_goes_on(folder, weights, tmp_path):
     read, write = os.pipe()

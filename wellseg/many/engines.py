@@ -157,7 +157,7 @@ class Worker:
 def tell_copy(task: Task) -> None:
     """Tell the report of a scan that was copied, as its name and bytes show, its time and path of
     today: else it would be masked again, or taken for another while that is there, too."""
-    report = files.read_report(place := task.stem + REPORT)
+    report = settled_report(place := task.stem + REPORT)
     now = {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
     if report | now != report and report.get("scan") == os.path.basename(task.name):
         if report.get("scan_sha256") == files.digests(task.scan, [""]).get("", "gone"):
