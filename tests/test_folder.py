@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -215,8 +216,7 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     first, second, out = folder / "a.tif", tmp_path / "other" / "a.tif", tmp_path / "out"
     run(first, "--weights", weights, "--out", out)
     made = (out / "a.mask.tif").read_bytes()
-    second.parent.mkdir()
-    shutil.copy2(first, second)  # of the same size and time
+    write_scan(second, phase=1)
     shutil.copy2(first, third := first.with_suffix(".tiff"))
     for path in (second, third):
         run(path, "--weights", weights, "--out", out, status=1)
@@ -235,7 +235,34 @@ def test_results_of_another_scan_are_never_replaced(folder, weights, tmp_path, c
     run("a.tif", "--weights", weights, "--out", out)
     first.unlink()
     run(second, "--weights", weights, "--out", out)
-    assert (out / "a.mask.tif").read_bytes() == made
+    assert json.loads((out / "a.json").read_text())["scan_path"] == str(second)
+
+
+def test_copied_scans_are_not_masked_again(no_pool, pages, weights, tmp_path, capsys):
+    """An archive on a new disk, while the old one is there, too, or its files by another protocol:
+    with other times, and pages whose reports tell the old ones."""
+    tifffile.imwrite(pages.with_name("a.tif"), draw_waves(90, 70, phase=0)[0])
+    words = "--weights", weights, "--out", tmp_path / "out"
+    run(pages.parent, *words)
+    masks = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.mask.tif")}
+    copied = shutil.copytree(pages.parent, tmp_path / "copied")
+    for path in copied.iterdir():
+        os.utime(path, (9, 9))
+    capsys.readouterr()
+    run(copied, *words)
+    assert "2 of 2 scans have results of other" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in masks} == masks and len(masks) == 3
+    run(copied, *words)  # it is known now, and the scans are not read for it
+    assert "2 of 2 scans are done already" in capsys.readouterr().err
+    run(copied, *words, "--threshold", 0.6)  # also a page is not of another scan
+    assert all(path.stat().st_mtime_ns > then for path, then in masks.items())
+    data = (copied / "a.tif").read_bytes()
+    (copied / "a.tif").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))  # no copy: of as many bytes
+    run(copied, *words, "--threshold", 0.6)
+    told = capsys.readouterr().err
+    assert "1 of 2 scans have results" in told
+    report = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert report["scan_sha256"] == hashlib.sha256((copied / "a.tif").read_bytes()).hexdigest()
 
 
 def test_that_all_is_masked_again_by_other_options_is_said_first(folder, weights, capsys):
@@ -1014,6 +1041,29 @@ def test_predict_knows_the_files_of_a_wellseg_curves_that_was_killed(folder, wei
     assert (folder / "a.las").read_bytes() != before
     run(*words)
     assert not list(folder.glob("*.bak"))
+
+
+def test_depths_of_a_wellseg_curves_that_was_killed_hold_for_a_copy(folder, weights, monkeypatch):
+    """Killed before its last report: only ``unfinished`` in the one before has the depths."""
+    from wellseg.review import command as curves
+
+    words = folder / "a.tif", "--weights", weights, "--curves"
+    run(*words)
+    replace, reports = os.replace, []
+
+    def kill(hidden, target):
+        reports.extend([target] if str(target).endswith(".json") else [])
+        if len(reports) == 2:
+            raise SystemExit(9)
+        replace(hidden, target)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "replace", kill)
+        curves.main([str(folder / "a.probability.tif"), "--depth", "0=100", "80=200"])
+    assert "unfinished" in json.loads((folder / "a.json").read_text())
+    os.utime(folder / "a.tif", (9, 9))
+    run(*words, "--threshold", 0.6)
+    assert "row 80 = 200 ft" in (folder / "a.las").read_text()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="of POSIX pipes")

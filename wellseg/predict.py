@@ -46,8 +46,8 @@ def predict(config: PredictConfig) -> int:
             are = f"{len(done):,} of {count:,} scans are"
             screen.say(f"{are} done already (--overwrite does them again)")
         if begun and count > 1:
-            why = "of other weights, options or times, or not whole"
-            screen.say(f"{begun:,} of {count:,} scans have results {why}: they are masked again")
+            why = "of other weights, options or times, or not whole: masked again, but not copies"
+            screen.say(f"{begun:,} of {count:,} scans have results {why}")
         closed = [task for task in not_read if not_read[task].status == "failed"]  # folders
         for task in closed:
             screen.say(f"wellseg.predict: {task.scan}: {not_read[task].reason}")

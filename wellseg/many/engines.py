@@ -4,6 +4,7 @@ Each engine yields the outcomes of scans as they end; closed early, it stops the
 `Worker`, a network that masks one scan after another."""
 
 import errno
+import json
 import logging
 import os
 import signal
@@ -64,8 +65,9 @@ class Worker:
             with files.claim(task) as is_mine:
                 if not is_mine:
                     return Outcome("elsewhere", "another run is masking it")
+                tell_copy(task)
                 if not self.config.overwrite and (done := is_done(task, self.settings)):
-                    return done  # by another run meanwhile
+                    return done  # by another run meanwhile, or before it was copied
                 config, entries = self._with_earlier_options(task, self.config, say)
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
@@ -93,6 +95,7 @@ class Worker:
         Results that are there (view, curves, probability) are made again: they would show the old
         mask. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
+        tell_copy(task)
         report = settled_report(place)
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
@@ -115,14 +118,11 @@ class Worker:
     def _kept(self, task: Task, config: PredictConfig, report: Any, say: Say) -> dict[str, Any]:
         """Options for one scan (--depth ...) of its report that still hold, if not given now."""
         kept = {} if config.overwrite else config.left_to(report)
-        size = str(report.get("scan_version")).partition(" bytes")[0]  # a copy has another time
-        told = {size, str(report.get("scan_sha256", ""))}  # "" of an older wellseg
-        if kept and told - {"", str(task.size_bytes), *files.digests(task.scan, [""]).values()}:
+        if kept and report.get("scan_version") != task.version:
             say(f"{task.scan}: has changed: say --{' --'.join(kept)} of it again, where they hold")
             return {}
         # A scale is of a curve, by its name: it holds if the same curves get the same names again.
-        now = self.settings.entries | {"scan_version": task.version}
-        anew = any(report.get(key) != now[key] for key in SAME_MASK)
+        anew = any(report.get(key) != self.settings.entries[key] for key in SAME_MASK[1:])
         anew |= (report.get("curve_threshold") or config.threshold) != config.threshold
         anew |= len(str(report.get("sha256", {}).get(".curves.csv"))) > files.DIGITS  # corrected
         if (anew or config.tracks or config.rows) and kept.pop("scale", None):
@@ -152,6 +152,16 @@ class Worker:
         left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
         entries |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
         return mask_scan(self.net, here, config, entries, progress, say)
+
+
+def tell_copy(task: Task) -> None:
+    """Tell the report of a scan that was copied, as its name and bytes show, its time and path of
+    today: else it would be masked again, or taken for another while that is there, too."""
+    report = settled_report(place := task.stem + REPORT)
+    now = {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
+    if report | now != report and report.get("scan") == os.path.basename(task.name):
+        if report.get("scan_sha256") == files.digests(task.scan, [""]).get("", "gone"):
+            files.write_whole(place, json.dumps(report | now, indent=1).encode())
 
 
 def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:

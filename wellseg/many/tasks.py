@@ -20,7 +20,7 @@ from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
-SAME_MASK = "scan_version", "weights_sha256", *MASK_OPTIONS  # equal in reports of one mask
+SAME_MASK = "scan_sha256", "weights_sha256", *MASK_OPTIONS  # equal in the reports of all pages
 CONVERT = "convert what holds a log to TIFF, name the folder of a link, too"
 OPEN = "let yourself read it and start again, or name the folders that you need"
 READERS = 16  # of small files at once: on a network drive they mostly wait
@@ -133,22 +133,18 @@ def count_kinds(not_read: Iterable[Task]) -> str:
 
 def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists) -> Outcome | None:
     """The outcome of a scan whose results are all there, made from the same scan with the same
-    weights and options; else None. has: tells whether a path or URL exists."""
+    weights (wherever their file is) and options; else None. has: whether a path or URL exists."""
     report = read_report(task.stem + REPORT) if has(task.stem + REPORT) else {}
-    expected = {**settings.entries, "scan_version": task.version}
-    expected.pop("weights", None)  # their file may have been moved
+    expected = {**settings.entries, "scan_version": task.version, "weights": report.get("weights")}
     if any(report.get(key) != it for key, it in expected.items()) or other_scan(task, report):
         return None
     further = report.get("further_pages", [])
-    for page in further:
-        own = read_report(f"{task.stem}.p{page}{REPORT}")
-        if any(own.get(key) != expected[key] for key in SAME_MASK):  # it has no depths
-            return None
+    pages = (read_report(f"{task.stem}.p{page}{REPORT}") for page in further)
+    if any(own.get(key) != report.get(key) for own in pages for key in SAME_MASK):  # no depths
+        return None
     ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
-    if settings.config.probability:
-        ends.append(".probability.tif")
-    if settings.config.view:
-        ends += [".html", ".view"]
+    for flag in ("probability", "view"):
+        ends += files.MADE_OF_MASK[flag] if getattr(settings.config, flag) else ()
     if settings.config.curves and not report.get("curves_left_out"):
         ends += [".curves.csv", *report.get("sha256", {})]  # with .las, or .1.las, .2.las ...
     whole = all(has(task.stem + end) for end in ends)
