@@ -70,9 +70,8 @@ def _table(title: str, about: Sequence[str], numbers: Sequence[str]) -> Table:
     texts = [Column(name, overflow="fold", min_width=5) for name in about]
     heads = [name.replace(" ", "\n", 1) for name in numbers]
     columns = [Column(head, justify="right", overflow="fold", min_width=5) for head in heads]
-    table = Table(*texts, *columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.padding, table.show_edge, table.pad_edge = (0, 1, 0, 0), False, False
-    return table
+    narrow: Any = {"padding": (0, 1, 0, 0), "show_edge": False, "pad_edge": False}
+    return Table(*texts, *columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, **narrow)
 
 
 def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
