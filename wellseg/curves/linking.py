@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
+from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
@@ -240,15 +240,13 @@ def solve(table: StrandTable, pairs: Pairs, cost: Floats, to_end: float) -> tupl
     A curve may end for nothing in a strand that goes on below the window."""
     count, links = len(table.worth), len(cost)
     free = (table.given < 0).astype(float)
-    each, link, into, out = np.arange(count), np.arange(links), pairs.lower, pairs.upper
-    # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
-    # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    new, end, none, more = links + count * np.arange(4)[:, None] + each
-    row = np.concatenate([into, out, each, each, *(count + at for at in (into, each, each, each))])
-    column = np.concatenate([link, link, new, end, link, new, none, more])
-    one, of_link = np.ones(count), np.ones(links)
-    value = np.concatenate([of_link, -of_link, free, -one, of_link, free, one, -one])
-    matrix = coo_array((value, (row, column)), shape=(2 * count, links + 4 * count)).tocsr()
+    ends_of_links = (pairs.lower, np.arange(links)), (pairs.upper, np.arange(links))
+    into, out = (coo_array((np.ones(links), at), (count, links)) for at in ends_of_links)
+    begins, each = diags_array(free), eye_array(count)
+    # Columns: each link; of each strand a curve that begins, that ends; left out; one too many.
+    # Rows: what comes in goes out; a strand carries one curve, or none at a cost, or more.
+    in_is_out, carried = [into - out, begins, -each, None, None], [into, begins, None, each, -each]
+    matrix = block_array([in_is_out, carried], format="csr")
     matrix.eliminate_zeros()
     ends, second = np.full(count, to_end), SHARE * table.rows + 1e-3
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])

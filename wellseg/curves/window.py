@@ -19,9 +19,9 @@ DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24
 SWAP, AWAY = 3.0, 10.0  # cost of an `exchange`; more in another track
 SIDES, LONG_ROWS = 2.0, 8  # more where curves then change sides at a touch of over so many rows,
 # less where they keep them: 317 of 417 touches are bounces
-OLDER, TIMES, OLDER_ROWS = 4.0, 4.0, 400
-"""An `exchange` costs OLDER less where one ends with TIMES the other's rows above, 2 x OLDER_ROWS,
-and the other has OLDER_ROWS below."""
+OLDER = 4.0  # less where the older of two curves ends and the younger goes on: it has
+TIMES = 4.0  # so many times the rows of the younger above, at least 2 x OLDER_ROWS;
+OLDER_ROWS = 400  # the younger has so many below
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
@@ -163,11 +163,12 @@ def exchange(points: dict[Curve, Points]) -> None:
             over, under = mean_look(above)[:, None], mean_look(looks[k])
             cost = unlike(over, under) + AWAY * (abs(over - under)[..., HOME] > HOME_APART)
             turn = SIDES * sides[k - 1] * sides[k] if stop - start > LONG_ROWS else 0
-            left, rows = looks[k:, :, 0].sum(0), above[:, 0]  # LOOKED_ROWS below, above
-            ends = left.argmin()
-            is_older = rows[ends] > TIMES * rows[1 - ends] and left[ends] <= LONG_ROWS
-            is_older &= min(rows[ends] / 2, left.max()) > OLDER_ROWS
-            if np.trace(cost) - np.trace(cost[::-1]) > SWAP + turn - OLDER * is_older:
+            rows_above, rows_below = above[:, 0], looks[k:, :, 0].sum(0)  # LOOKED_ROWS of them
+            old, young = rows_below.argsort(kind="stable")  # the one that has less below may end
+            is_older = rows_above[old] > TIMES * rows_above[young] and rows_below[old] <= LONG_ROWS
+            is_older &= min(rows_above[old] / 2, rows_below[young]) > OLDER_ROWS
+            kept, exchanged = np.trace(cost), np.trace(cost[::-1])
+            if kept - exchanged > SWAP + turn - OLDER * is_older:
                 looks[k:] = looks[k:, ::-1].copy()
                 swaps.append((start + stop) // 2)
             above += looks[k]
