@@ -132,7 +132,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
         masks = {name.removesuffix(".mask") for name in list_masks(options.root / "masks")}
         if alone := sorted(masks - {log.name for log in every}):
             warnings.append(f"left out, {len(alone)} masks have no image: {listed(alone)}")
-        unused = ["count", "val_count", "preset", "medium"][: 2 if options.drawn_share else 4]
+        unused = ["count", "val_count", *([] if options.drawn_share else ["preset", "medium"])]
         # They may stand in a config.yaml that was made for drawn logs, as those in configs/ are.
         if unused := [it for it in unused if getattr(options, it) != getattr(DataConfig, it)]:
             warnings.append(f"of drawn logs alone, not used: --data.{', --data.'.join(unused)}")
