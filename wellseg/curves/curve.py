@@ -101,13 +101,14 @@ class CurveFollower:
             beside[points[curve].row, int(in_track[curve])] += 1
         for curve in points.keys() - long:
             its, (out, within) = points[curve], np.median(beside[points[curve].row], 0)
-            is_curve = out + within > 0 and (in_track[curve] or out >= within)
-            is_curve &= bool(its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence))
+            is_beside_long = out + within > 0 and (in_track[curve] or out >= within)
+            is_sure = its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence)
             row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
             slope = np.polyfit(row, column, 1)[0] if curve.rows > LEADER * self._tenth_rows else 0
             slope = slope if abs(slope) > ASLANT else 0  # it may be a line down
             off = (column - slope * row) / np.hypot(1, slope) / self._tenth_rows
-            if not is_curve or np.quantile(abs(off - np.median(off)), 0.95) <= LINE:
+            is_line = np.quantile(abs(off - np.median(off)), 0.95) <= LINE
+            if is_line or not (is_beside_long and is_sure):
                 del points[curve]
 
     def _style(self, points: dict[Curve, Points]) -> None:
