@@ -175,8 +175,8 @@ def test_results_of_a_norm_that_was_edited_since_are_not_taken(
     monkeypatch.setattr("wellseg.norms.NORMS", registered)
     text = (
         "from functools import partial\n"
-        "from wellseg.norms import register\nfrom wellseg.norms.group import GroupNorm\n"
-        "make = lambda channels, momentum: GroupNorm(channels, 1)\n"
+        "from wellseg.norms import Norm, register\n"
+        "make = lambda channels, momentum: Norm(channels, 1)\n"
         f"register('mine')({maker})\n"
     )
     trained = []
