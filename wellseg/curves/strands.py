@@ -131,7 +131,7 @@ def is_strand(chain: Chain) -> bool:
 
 def measure(
     strands: list[Chain], tracks: Tracks | None, inch_rows: float
-) -> tuple[list[Any], Floats, Floats, Floats]:
+) -> tuple[tuple[Any, Any, Any, Any], Floats, Floats, Floats]:
     """Complex place and course of the upper end of each, of the lower; first and last column of the
     last and the first run, (strands, 2, 2); look, see points.py, (strands, 9); worth. All strands
     at once: many have a single row. inch_rows: of an inch."""
@@ -141,7 +141,7 @@ def measure(
     at, lead = runs[:, : STOP + 1].mean(1), np.minimum(counts, COURSE_ROWS) - 1
     both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
     up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
-    places = [at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down]
+    places = at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down
     inked, each = runs[:, DUTY] > 0.5, np.arange(len(counts))
     owner = np.repeat(each, counts)
     moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
