@@ -20,8 +20,10 @@ DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, of one across; over
 # cost less than ALIKE, and no curve is seen in at most BLANK tenths between; the NEXT are tried.
 ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
 LONE, OTHERS = 12.0, 1.1  # instead of ALIKE where their ink has no others: < OTHERS x their rows
-UNDER_PX, UNDER = 3.5, 0.4  # a curve is under others if so near in this share of its bridged rows
-STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows with ink to bridged ones (both); confidence: `_style`
+VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful: `_style` removes it
+FAINT = 0.88  # if its mean confidence is less,
+UNDER_PX, UNDER = 3.5, 0.4  # or if others' ink is so near in this share of its bridged rows,
+STAINS = 0.3  # and it has fewer rows with ink to a bridged one
 # Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
 OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.

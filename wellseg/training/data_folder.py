@@ -100,8 +100,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
         text = normalize("NFC", path.read_text(encoding_of(path)))
-        between = separator_of(text)
-        reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
+        reader = csv.DictReader(text.splitlines(), restval="", delimiter=separator_of(text))
         lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
