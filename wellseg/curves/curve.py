@@ -24,8 +24,9 @@ VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful: 
 FAINT = 0.88  # if its mean confidence is less,
 UNDER_PX, UNDER = 3.5, 0.4  # or if others' ink is so near in this share of its bridged rows,
 STAINS = 0.3  # and it has fewer rows with ink to a bridged one
-# Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
-OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
+OFF = 0.05  # inches: a bridged gap is off the scale if it is so long,
+AT_BORDER = 0.02  # so near its track's right border (or beyond it),
+ELSEWHERE = 0.3  # and the curve's median so far from it
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
 LINE = 0.06  # so near a line: down, or to a name

@@ -193,13 +193,12 @@ def _costs(table: Strands, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
     turn = _angle(table.course_down[upper], gap) + _angle(gap, table.course_up[lower])
-    cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
     looks, knot = unlike(table.look[upper], table.look[lower]), table.knot_down[upper]
     # Where strands meet, or part, the common one looks like all curves on it, and unlike each.
     ends = table.knot_down, table.knot_up
     come, leave = (np.bincount(each, minlength=knot.max(initial=0) + 1)[knot] for each in ends)
     looks[joined & (come != leave)] *= MERGED
-    return cost + looks
+    return leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0) + looks
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
