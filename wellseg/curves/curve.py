@@ -16,9 +16,10 @@ LONGEST = 30.0  # a gap between near pieces is shorter; so is a stretch off the 
 STILL_BRIDGED = 3.0  # a longer gap has no values
 SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
 DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, of one across; over MOST: two curves
-# Far pieces of one track are one curve if their looks, and ASIDE_TOO for a tenth aside (ten count),
-# cost less than ALIKE, and no curve is seen in at most BLANK tenths between; the NEXT are tried.
-ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
+ALIKE = 8.0  # far pieces of one track are one curve if their looks, and places, cost less:
+ASIDE_TOO = 0.5  # each tenth aside, of which ten count;
+BLANK = 5.0  # and between them are at most so many tenths without any curve.
+NEXT = 30  # So many pieces below are tried
 LONE, OTHERS = 12.0, 1.1  # instead of ALIKE where their ink has no others: < OTHERS x their rows
 VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful: `_style` removes it
 FAINT = 0.88  # if its mean confidence is less,
@@ -119,7 +120,8 @@ class CurveFollower:
         doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
-            place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
+            place = 2**20 * its.row + its.column  # one number for both: no row is so wide
+            bridged = its.flags & BRIDGED > 0
             if self.tracks and (track := self.tracks.of(its.row, its.column)):
                 inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
                 off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
@@ -176,7 +178,7 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     for i in range(len(points)):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
-        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)
+        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)  # ink, track
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)

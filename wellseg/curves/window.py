@@ -105,9 +105,7 @@ class Window:
         ways = [(i, j) for i in above for j in scene.out[i]]
         slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
         curves = [(i, curve) for i in dict(slots) for curve in scene.strands[i].waiting]
-        if not curves:
-            return []
-        if len(curves) == len(slots) == 1:
+        if not curves or len(curves) == len(slots) == 1:  # nothing to choose
             return curves
         looks = np.array([curve.look for _, curve in curves])
         cost = unlike(looks[:, None], scene.ahead[[j for _, j in slots]])
