@@ -11,8 +11,10 @@ from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
-LOOK_ROWS, NEVER = 160, 1e6
-END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 dpi or less
+LOOK_ROWS = 160  # a strand is decided when so many rows below its beginning are known
+NEVER = 1e6  # cost of what may not be
+END = 25.0  # cost of a curve's beginning or end, at 200 dpi or less
+LONGEST_GAP = 60  # rows, at 200 dpi or less
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong

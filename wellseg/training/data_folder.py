@@ -58,8 +58,7 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
         if row.get("well"):  # guessed ones do not count against a split that somebody wrote down
-            other = first_of.setdefault(well, logs[-1])
-            if other.split != side:
+            if (other := first_of.setdefault(well, logs[-1])).split != side:
                 both = f"{other.split} ({other.name}) and {side} ({name})"
                 raise ValueError(f"{table}: well {well} is in two splits, {both}; choose one")
     return [log for log in logs if split in ("all", log.split)]

@@ -181,8 +181,7 @@ def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
     try:  # a kill or a full disk may have cut the last row
         whole = path.read_text(encoding_of(path)).rpartition("\n")[0] if path.exists() else ""
-        between = separator_of(whole)  # as a spreadsheet saves it
-        if between != ",":
+        if (between := separator_of(whole)) != ",":  # as a spreadsheet saves it
             whole = whole.replace(",", ".")
         lines = csv.DictReader(whole.splitlines(), delimiter=between)
         return [row for row in lines if int(row["step"]) < step]
