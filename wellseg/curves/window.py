@@ -68,8 +68,8 @@ class Window:
         """Drop a chain that nothing can join: the first curve in it ends, others where they met."""
         if len(chain.curves) == 1:
             chain.curves[0].strands.append((chain.first_row, chain.last_row + 1, chain.look))
-        all_wait = len(chain.waiting) == len(chain.curves)
-        for curve in chain.waiting[1:] if all_wait else chain.waiting:
+        all_end = len(chain.waiting) == len(chain.curves)
+        for curve in chain.waiting[1:] if all_end else chain.waiting:  # where they were last alone
             curve.rows = max((it[1] - curve.first_row for it in curve.strands), default=curve.rows)
         self._ended += chain.waiting
         chain.above, chain.below, chain.waiting = [], [], []
