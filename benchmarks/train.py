@@ -39,8 +39,8 @@ from torch.utils.data import DataLoader
 
 from wellseg.device import free_bytes, pick_device, pick_dtype, resident_bytes
 from wellseg.net.options import ModelConfig
+from wellseg.norms import Norm
 from wellseg.norms.batch import BatchNorm
-from wellseg.norms.group import GroupNorm
 from wellseg.training.dataset import Sample
 from wellseg.training.options import OptimConfig
 from wellseg.training.segmenter import Segmenter
@@ -60,9 +60,9 @@ def stock(net: nn.Module) -> nn.Module:
     for name, child in net.named_children():
         if isinstance(child, BatchNorm):
             setattr(net, name, nn.BatchNorm2d(child.channels, child.eps, child.momentum))
-        elif isinstance(child, GroupNorm) and child.groups == child.channels:
+        elif isinstance(child, Norm) and child.groups == child.channels:
             setattr(net, name, nn.InstanceNorm2d(child.channels, child.eps, affine=True))
-        elif isinstance(child, GroupNorm):
+        elif isinstance(child, Norm):
             setattr(net, name, nn.GroupNorm(child.groups, child.channels, child.eps))
         else:
             stock(child)

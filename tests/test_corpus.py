@@ -348,7 +348,7 @@ def test_corpus_on_disk(tmp_path: Path) -> None:
     assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # not drawn again
     for part in ("images/tiny9-000001.tif", "masks/tiny9-000002.tif", "labels/tiny9-000003.json"):
         (out / part).unlink()
-    synth.synth(SynthConfig(out, count=1, seed=9, preset="tiny"))
+    synth.synth(SynthConfig(out, count=5, seed=9, preset="tiny"))
     logs = list_logs(out)
     assert len(logs) == 5 and {log.split for log in logs} == {"train", "val", "test"}
     for index, files in enumerate(logs):

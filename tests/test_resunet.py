@@ -5,8 +5,8 @@ import torch
 from test_norms import WORDS
 
 from wellseg.net.resunet import ResUNet, to_ink
+from wellseg.norms import Norm
 from wellseg.norms.batch import BatchNorm
-from wellseg.norms.group import GroupNorm
 from wellseg.rows.evaluation import RowEvaluation
 
 
@@ -59,7 +59,7 @@ def test_the_legacy_layer_has_the_articles_momentum():
 
 def test_group_norm_follows_half_or_16_at_every_width():
     net = ResUNet(1, (16, 32, 64, 128), norm="group")
-    layers = [m for m in net.modules() if isinstance(m, GroupNorm)]
+    layers = [m for m in net.modules() if isinstance(m, Norm)]
     groups = {(layer.channels, layer.groups) for layer in layers}
     assert groups == {(16, 1), (32, 2), (64, 4), (128, 8)}
 

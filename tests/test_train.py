@@ -247,7 +247,6 @@ def test_files_of_a_run_that_were_edited_are_one_line_that_names_them(tmp_path, 
         (["--trainer.limit_val_batches", 0.05], "limit_train_batches, limit_val_batches, max_"),
         (["--trainer.limit_train_batches", 0], "limit_train_batches, limit_val_batches, max_"),
         (["--trainer.max_time", 1], "--trainer: "),
-        (["--trainer.devices", 2000], "--trainer.devices 2000: there are "),
         (
             ["--trainer.fast_dev_run", "true"],
             "any of Lightning's but accumulate_grad_batches, callbacks, default_root_dir",

@@ -60,9 +60,9 @@ def evaluate(config: EvaluateConfig) -> int:
         raise ValueError(f"{config.data}: no logs in split {config.split}; choose another --split")
     for log in logs:
         check_size(log.mask, log.image)
-    tables = config.out / "scores.csv", config.out / "curves.csv"
-    refuse_foreign(*tables)
-    refuse_open(*tables)  # now, not when all is scored
+    of_masks, of_curves = config.out / "scores.csv", config.out / "curves.csv"
+    refuse_foreign(of_masks, of_curves)
+    refuse_open(of_masks, of_curves)  # now, not when all is scored
     predict = make_predictor(config, logs)
     config.out.mkdir(parents=True, exist_ok=True)
     rows, followed = dict[LogFiles, Row](), dict[str, Any]()  # scores: of masks; of curves, by name
@@ -83,11 +83,11 @@ def evaluate(config: EvaluateConfig) -> int:
     console = Console() if sys.stdout and sys.stdout.isatty() else Console(width=180)
     try:
         columns += sorted({name for row in rows.values() for name in row if name.startswith(ON)})
-        write_csv(tables[0], columns, rows.values())
-        write_csv(tables[1], IDENTITY_HEADINGS, curves)
+        write_csv(of_masks, columns, rows.values())
+        write_csv(of_curves, IDENTITY_HEADINGS, curves)
     finally:  # scores of hours are printed where they cannot be written
         console.print(*make_tables(list(rows.values()), followed))
-    print(f"scores of {len(rows)} logs: {config.out / 'scores.csv'}")
+    print(f"scores of {len(rows)} logs: {of_masks}")
     for earlier in (config.out / "worst").glob("*curves-*.png"):
         earlier.unlink()
     with_curves = {log: 1 - row[F1] for log, row in rows.items() if F1 in row}

@@ -41,11 +41,9 @@ def synth(config: SynthConfig) -> None:
     out, seed, preset = config.out, config.seed, config.preset
     if out.is_dir() and any(out.iterdir()) and not (out / NOTE).exists():
         raise ValueError(f"{out}: is not empty and holds no corpus; name a new folder")
-    there = (out / "images").glob(f"{preset}{seed}-{'[0-9]' * 6}.tif")
-    count = max([config.count, *(1 + int(path.stem[-6:]) for path in there)])
-    splits = {n: {1: "val", 2: "test"}.get(n % 10, "train") for n in range(count)}
+    splits = {n: {1: "val", 2: "test"}.get(n % 10, "train") for n in range(config.count)}
     drawn = draw_logs(out, seed, preset, splits)
-    print(f"drew {drawn} of {count} logs: images, masks and labels in {out}")
+    print(f"drew {drawn} of {config.count} logs: images, masks and labels in {out}")
 
 
 def draw_logs(out: Path, seed: int, preset: Preset, splits: Mapping[int, str]) -> int:

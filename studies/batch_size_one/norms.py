@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from studies.batch_size_one.plan import MOMENTA, Momentum
 from wellseg.norms import Norm, register
 from wellseg.norms.batch import BatchNorm
-from wellseg.norms.group import GroupNorm, half_or_16
+from wellseg.norms.group import half_or_16
 
 
 def set_progress(net: nn.Module, share: float) -> None:
@@ -32,20 +32,20 @@ def set_progress(net: nn.Module, share: float) -> None:
 
 for _floor in (16, 8, 4):
     register(f"group{_floor}")(
-        lambda channels, momentum, floor=_floor: GroupNorm(channels, half_or_16(channels, floor))
+        lambda channels, momentum, floor=_floor: Norm(channels, half_or_16(channels, floor))
     )
 
 
 @register("groups8")
 def groups8(channels: int, momentum: float) -> Norm:
     """Eight groups whatever the width: what the article argues against."""
-    return GroupNorm(channels, gcd(channels, 8))
+    return Norm(channels, gcd(channels, 8))
 
 
 @register("group_ws")
 def group_ws(channels: int, momentum: float) -> Norm:
     """GroupNorm by half_or_16; `train.build` standardises the weights before it."""
-    return GroupNorm(channels, half_or_16(channels))
+    return Norm(channels, half_or_16(channels))
 
 
 # --- Variants of BatchNorm ------------------------------------------------------------------------

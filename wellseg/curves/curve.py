@@ -16,14 +16,18 @@ LONGEST = 30.0  # a gap between near pieces is shorter; so is a stretch off the 
 STILL_BRIDGED = 3.0  # a longer gap has no values
 SIDE_BY_SIDE = 1.5  # the pieces may lie side by side for less, as tips of dashes do
 DOWN, ASIDE, MOST = 0.25, 0.6, 9.0  # costs of a tenth down, of one across; over MOST: two curves
-# Far pieces of one track are one curve if their looks, and ASIDE_TOO for a tenth aside (ten count),
-# cost less than ALIKE, and no curve is seen in at most BLANK tenths between; the NEXT are tried.
-ALIKE, ASIDE_TOO, BLANK, NEXT = 8.0, 0.5, 5.0, 30
+ALIKE = 8.0  # far pieces of one track are one curve if their looks, and places, cost less:
+ASIDE_TOO = 0.5  # each tenth aside, of which ten count;
+BLANK = 5.0  # and between them are at most so many tenths without any curve.
+NEXT = 30  # So many pieces below are tried
 LONE, OTHERS = 12.0, 1.1  # instead of ALIKE where their ink has no others: < OTHERS x their rows
-UNDER_PX, UNDER = 3.5, 0.4  # a curve is under others if so near in this share of its bridged rows
-STAINS, VAGUE, FAINT = 0.3, 1.5, 0.88  # rows with ink to bridged ones (both); confidence: `_style`
-# Inches: a bridged gap so long, so near the right border, the median so far away, is off the scale.
-OFF, AT_BORDER, ELSEWHERE = 0.05, 0.02, 0.3
+VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful: `_style` removes it
+FAINT = 0.88  # if its mean confidence is less,
+UNDER_PX, UNDER = 3.5, 0.4  # or if others' ink is so near in this share of its bridged rows,
+STAINS = 0.3  # and it has fewer rows with ink to a bridged one
+OFF = 0.05  # inches: a bridged gap is off the scale if it is so long,
+AT_BORDER = 0.02  # so near its track's right border (or beyond it),
+ELSEWHERE = 0.3  # and the curve's median so far from it
 # Scraps are no curves: `_remove_scraps`, in tenths of an inch. Measured: benchmarks/arms.md.
 LOG, UNSURE = 30.0, 0.9  # they are shorter than that and a quarter of the longest; less confident
 LINE = 0.06  # so near a line: down, or to a name
@@ -101,13 +105,14 @@ class CurveFollower:
             beside[points[curve].row, int(in_track[curve])] += 1
         for curve in points.keys() - long:
             its, (out, within) = points[curve], np.median(beside[points[curve].row], 0)
-            is_curve = out + within > 0 and (in_track[curve] or out >= within)
-            is_curve &= bool(its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence))
+            is_beside_long = out + within > 0 and (in_track[curve] or out >= within)
+            is_sure = its.confidence.sum() >= UNSURE * np.count_nonzero(its.confidence)
             row, column = its.row[seen := ~np.isnan(its.column)], its.column[seen]
             slope = np.polyfit(row, column, 1)[0] if curve.rows > LEADER * self._tenth_rows else 0
             slope = slope if abs(slope) > ASLANT else 0  # it may be a line down
             off = (column - slope * row) / np.hypot(1, slope) / self._tenth_rows
-            if not is_curve or np.quantile(abs(off - np.median(off)), 0.95) <= LINE:
+            is_line = np.quantile(abs(off - np.median(off)), 0.95) <= LINE
+            if is_line or not (is_beside_long and is_sure):
                 del points[curve]
 
     def _style(self, points: dict[Curve, Points]) -> None:
@@ -115,7 +120,8 @@ class CurveFollower:
         doubtful, inked = [], [np.empty(0)]
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
-            place, bridged = 2**20 * its.row + its.column, its.flags & BRIDGED > 0
+            place = 2**20 * its.row + its.column  # one number for both: no row is so wide
+            bridged = its.flags & BRIDGED > 0
             if self.tracks and (track := self.tracks.of(its.row, its.column)):
                 inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
                 off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
@@ -172,7 +178,7 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     for i in range(len(points)):
         later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
         beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
-        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)
+        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)  # ink, track
         if far:
             near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
             near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
+from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
@@ -35,7 +35,7 @@ UP_ROWS, TIP = 24, 0.4  # a stroke may run back up so far; tips reach past knots
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 
 
-class StrandTable(NamedTuple):
+class Strands(NamedTuple):
     """What is known of the strands of a window, an entry for each of them."""
 
     top: Places
@@ -58,7 +58,7 @@ class Scene:
     """The strands of a window, by number, and how curves go from one to another."""
 
     strands: list[Chain]
-    table: StrandTable
+    table: Strands
     cost: dict[tuple[int, int], float]  # of each possible link (upper strand, lower strand)
     set_back: dict[tuple[int, int], float]  # of each: see `_set_back`; 0: between no borders
     out: list[list[int]]  # strands in which the curves of each go on; two curves: it may be twice
@@ -95,11 +95,10 @@ def link(
         low, high = np.concatenate([it.runs[:, : STOP + 1] for it in short[knot]]).T
         first, last = ends[at == knot].T
         ends[at == knot] = np.stack([first.clip(max=low.min()), last.clip(high.max())], 1)
-    rows, layer, is_open = np.array([(c.rows, c.layer, c.open) for c in strands]).T
+    rows, layer, closed = np.array([(c.rows, c.layer, not c.open) for c in strands]).T
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
-    known = rows, layer, worth, look, is_open == 0, given, knot_up, knot_down, ends
-    table = StrandTable._make([*places, *known])
+    table = Strands(*places, rows, layer, worth, look, closed > 0, given, knot_up, knot_down, ends)
     pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
@@ -122,7 +121,7 @@ def link(
 
 
 def _spurs(
-    strands: list[Chain], table: StrandTable, used: Pairs, short: dict[int, list[Chain]],
+    strands: list[Chain], table: Strands, used: Pairs, short: dict[int, list[Chain]],
     left_out: list[int], tenth_rows: int,
 ) -> dict[tuple[int, int], list[Floats]]:  # fmt: skip
     """Of pairs that curves go through: records of tips of spikes and of loops there. short: short
@@ -159,7 +158,7 @@ def _spurs(
     return spurs
 
 
-def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
+def _possible(table: Strands, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
     """The pairs that are near enough. astray: rows that a wrap may be off, see ASTRAY."""
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
@@ -182,7 +181,7 @@ def _possible(table: StrandTable, gap_rows: int, astray: float, tracks: Tracks |
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
 
 
-def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
+def _costs(table: Strands, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
     """What it costs a curve to go from one strand of each pair to the other."""
     upper, lower, joined, gap, set_back = pairs
     far = np.abs(gap)
@@ -194,13 +193,12 @@ def _costs(table: StrandTable, pairs: Pairs, ink: NDArray[np.uint8], ink_row: in
     empty = LEAP * far * far / (far + SHORT) * (1 - 0.8 * inked)
     leap = np.where(joined, np.minimum(0.05 * far, 12), empty)
     turn = _angle(table.course_down[upper], gap) + _angle(gap, table.course_up[lower])
-    cost = leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0)
     looks, knot = unlike(table.look[upper], table.look[lower]), table.knot_down[upper]
     # Where strands meet, or part, the common one looks like all curves on it, and unlike each.
     ends = table.knot_down, table.knot_up
     come, leave = (np.bincount(each, minlength=knot.max(initial=0) + 1)[knot] for each in ends)
     looks[joined & (come != leave)] *= MERGED
-    return cost + looks
+    return leap + TURN * turn / 2 * far / (far + 5) + WRAP * (set_back != 0) + looks
 
 
 def _set_back(out: Floats, back: Floats, borders: Floats, astray: float) -> tuple[Floats, Floats]:
@@ -235,20 +233,18 @@ def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices,
     return knot[2 * of], knot[2 * of + 1], short
 
 
-def solve(table: StrandTable, pairs: Pairs, cost: Floats, to_end: float) -> tuple[Indices, Indices]:
+def solve(table: Strands, pairs: Pairs, cost: Floats, to_end: float) -> tuple[Indices, Indices]:
     """How many curves go from strand to strand, for each pair; and how many begin at each strand.
     A curve may end for nothing in a strand that goes on below the window."""
     count, links = len(table.worth), len(cost)
     free = (table.given < 0).astype(float)
-    each, link, into, out = np.arange(count), np.arange(links), pairs.lower, pairs.upper
-    # Of each link, then of each strand: a curve that begins, that ends; left out; a curve too many.
-    # What comes in goes out; a strand carries one curve, or none at a cost, or more.
-    new, end, none, more = links + count * np.arange(4)[:, None] + each
-    row = np.concatenate([into, out, each, each, *(count + at for at in (into, each, each, each))])
-    column = np.concatenate([link, link, new, end, link, new, none, more])
-    one, of_link = np.ones(count), np.ones(links)
-    value = np.concatenate([of_link, -of_link, free, -one, of_link, free, one, -one])
-    matrix = coo_array((value, (row, column)), shape=(2 * count, links + 4 * count)).tocsr()
+    ends_of_links = (pairs.lower, np.arange(links)), (pairs.upper, np.arange(links))
+    into, out = (coo_array((np.ones(links), at), (count, links)) for at in ends_of_links)
+    begins, each = diags_array(free), eye_array(count)
+    # Columns: each link; of each strand a curve that begins, that ends; left out; one too many.
+    # Rows: what comes in goes out; a strand carries one curve, or none at a cost, or more.
+    in_is_out, carried = [into - out, begins, -each, None, None], [into, begins, None, each, -each]
+    matrix = block_array([in_is_out, carried], format="csr")
     matrix.eliminate_zeros()
     ends, second = np.full(count, to_end), SHARE * table.rows + 1e-3
     price = np.concatenate([cost, ends, ends * table.closed, table.worth, second])

@@ -284,12 +284,12 @@ def mean_look(sums: Floats) -> Floats:
 def unlike(one: Floats, other: Floats) -> Floats:
     """Cost of one look, (..., 9), going on as the other; less where few rows of them are known."""
     rows, other_rows = one[..., LOOKED_ROWS], other[..., LOOKED_ROWS]
-    least, costs = (0.1, LEAST_ENDS), (ROUGHER, DASHES)
     known = np.minimum(rows / SURE_ROWS, 1) * np.minimum(other_rows / SURE_ROWS, 1)
     wider = np.minimum(1, np.abs(np.log(one[..., HALF_WIDTH] / other[..., HALF_WIDTH])))
     style = np.abs(one[..., INK_SHARE] - other[..., INK_SHARE])
     paint = np.abs(one[..., PAINT] - other[..., PAINT]).max(-1) / 255
-    more = np.abs(np.log((one[..., ROUGH:] + least) / (other[..., ROUGH:] + least)))  # and ENDS
+    added = 0.1, LEAST_ENDS  # to ROUGH and ENDS, which may be 0
+    more = np.abs(np.log((one[..., ROUGH:] + added) / (other[..., ROUGH:] + added)))
     often = np.minimum(rows / ROUGH_ROWS, 1) * np.minimum(other_rows / ROUGH_ROWS, 1)
     looks = WIDTH * wider + STYLE * style + COLOUR * paint
-    return np.sqrt(known) * looks + np.sqrt(often) * (np.minimum(1.5, more) @ costs)
+    return np.sqrt(known) * looks + np.sqrt(often) * (np.minimum(1.5, more) @ (ROUGHER, DASHES))

@@ -34,10 +34,11 @@ CHROMA = 60  # from this difference of largest and smallest channel on a pixel h
 DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
 HUE_APART = 14  # hues (0 to 179) so far from those of all known inks are of a new ink,
 LEAST_PIXELS = 40  # if a block has so many such pixels
-PATCH_PIXELS, BESIDE, PATCHY, PRINT, RARE = 120, 0.25, 0.62, 0.5, 0.03
-"""Prints mix colours from dots. An ink is patchy if PATCHY of it is in patches of fewer pixels, of
-which BESIDE lie beside other inks. It counts as black if PRINT of all inks together is, too; else
-one that is RARE is none: a mixture where curves cross, or the edge of a stroke."""
+PATCH_PIXELS = 120  # Prints mix colours from dots: pieces of fewer pixels are patches
+BESIDE = 0.25  # if so much of them lies beside other inks.
+PATCHY = 0.62  # An ink is mixed if so much of it is in patches. It counts as black
+PRINT = 0.5  # if so much of all inks together is in patches, too; else as none,
+RARE = 0.03  # if it is less than this share of all: where curves cross, or the edge of a stroke
 REACH_PX = 8  # a pixel farther from all of a clear colour is black
 LINE_PX, ACROSS = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
 HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
@@ -45,9 +46,9 @@ DOTS, AREA, NEAR, FAR = (np.ones((px, px), np.uint8) for px in (5, 6, 9, 25))
 """Gaps between the dots of a fill, and least fill. If another ink is in the smaller square around a
 pixel, its own fill in the larger: no curve, fill."""
 AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
-SHADES, BETWEEN, EACH = (0, 160, 224, 256), 0.1, 0.15
-"""One hue is two inks (magenta and purple on mud logs) if EACH of its pixels at least are dark and
-as many light, and at most BETWEEN neither: by their largest channel."""
+SHADES = 0, 160, 224, 256  # dark, between and light pixels, by their largest channel
+EACH = 0.15  # One hue is two inks (magenta and purple on mud logs) if so much of it at least is
+BETWEEN = 0.1  # dark, as much is light, and so much at most is between.
 BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 Inks = dict[int, Indices]
@@ -130,7 +131,7 @@ def is_strand(chain: Chain) -> bool:
 
 def measure(
     strands: list[Chain], tracks: Tracks | None, inch_rows: float
-) -> tuple[list[Any], Floats, Floats, Floats]:
+) -> tuple[tuple[Any, Any, Any, Any], Floats, Floats, Floats]:
     """Complex place and course of the upper end of each, of the lower; first and last column of the
     last and the first run, (strands, 2, 2); look, see points.py, (strands, 9); worth. All strands
     at once: many have a single row. inch_rows: of an inch."""
@@ -140,7 +141,7 @@ def measure(
     at, lead = runs[:, : STOP + 1].mean(1), np.minimum(counts, COURSE_ROWS) - 1
     both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
     up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
-    places = [at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down]
+    places = at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down
     inked, each = runs[:, DUTY] > 0.5, np.arange(len(counts))
     owner = np.repeat(each, counts)
     moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more

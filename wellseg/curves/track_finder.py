@@ -269,7 +269,7 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float, gap: list
     worth[first:last] = -SHARED
     agree = _agreement(at, first, lines, height, slack=round(dpi / 80))
     width = at - at[:, None]
-    gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))
+    gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))  # -9: never
     gain[:first, last:] = agree[:first, last:]  # a track that fills its panel may be narrower
     # Dynamic programming: the best path from a start to an end, and its score up to each column.
     came, score = np.zeros(len(at), int), worth.copy()

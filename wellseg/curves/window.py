@@ -11,17 +11,19 @@ from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
-LOOK_ROWS, NEVER = 160, 1e6
-END, LONGEST_GAP = 25.0, 60  # cost of a curve's beginning or end; rows. At 200 dpi or less
+LOOK_ROWS = 160  # a strand is decided when so many rows below its beginning are known
+NEVER = 1e6  # cost of what may not be
+END = 25.0  # cost of a curve's beginning or end, at 200 dpi or less
+LONGEST_GAP = 60  # rows, at 200 dpi or less
 MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four dotted curves half
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 SWAP, AWAY = 3.0, 10.0  # cost of an `exchange`; more in another track
 SIDES, LONG_ROWS = 2.0, 8  # more where curves then change sides at a touch of over so many rows,
 # less where they keep them: 317 of 417 touches are bounces
-OLDER, TIMES, OLDER_ROWS = 4.0, 4.0, 400
-"""An `exchange` costs OLDER less where one ends with TIMES the other's rows above, 2 x OLDER_ROWS,
-and the other has OLDER_ROWS below."""
+OLDER = 4.0  # less where the older of two curves ends and the younger goes on: it has
+TIMES = 4.0  # so many times the rows of the younger above, at least 2 x OLDER_ROWS;
+OLDER_ROWS = 400  # the younger has so many below
 INK_APART, HOME_APART = 40, 1.0  # most 255ths between channels of two inks; inches between tracks
 
 
@@ -66,8 +68,8 @@ class Window:
         """Drop a chain that nothing can join: the first curve in it ends, others where they met."""
         if len(chain.curves) == 1:
             chain.curves[0].strands.append((chain.first_row, chain.last_row + 1, chain.look))
-        all_wait = len(chain.waiting) == len(chain.curves)
-        for curve in chain.waiting[1:] if all_wait else chain.waiting:
+        all_end = len(chain.waiting) == len(chain.curves)
+        for curve in chain.waiting[1:] if all_end else chain.waiting:  # where they were last alone
             curve.rows = max((it[1] - curve.first_row for it in curve.strands), default=curve.rows)
         self._ended += chain.waiting
         chain.above, chain.below, chain.waiting = [], [], []
@@ -105,9 +107,7 @@ class Window:
         ways = [(i, j) for i in above for j in scene.out[i]]
         slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
         curves = [(i, curve) for i in dict(slots) for curve in scene.strands[i].waiting]
-        if not curves:
-            return []
-        if len(curves) == len(slots) == 1:
+        if not curves or len(curves) == len(slots) == 1:  # nothing to choose
             return curves
         looks = np.array([curve.look for _, curve in curves])
         cost = unlike(looks[:, None], scene.ahead[[j for _, j in slots]])
@@ -163,11 +163,12 @@ def exchange(points: dict[Curve, Points]) -> None:
             over, under = mean_look(above)[:, None], mean_look(looks[k])
             cost = unlike(over, under) + AWAY * (abs(over - under)[..., HOME] > HOME_APART)
             turn = SIDES * sides[k - 1] * sides[k] if stop - start > LONG_ROWS else 0
-            left, rows = looks[k:, :, 0].sum(0), above[:, 0]  # LOOKED_ROWS below, above
-            ends = left.argmin()
-            is_older = rows[ends] > TIMES * rows[1 - ends] and left[ends] <= LONG_ROWS
-            is_older &= min(rows[ends] / 2, left.max()) > OLDER_ROWS
-            if np.trace(cost) - np.trace(cost[::-1]) > SWAP + turn - OLDER * is_older:
+            rows_above, rows_below = above[:, 0], looks[k:, :, 0].sum(0)  # LOOKED_ROWS of them
+            old, young = rows_below.argsort(kind="stable")  # the one that has less below may end
+            is_older = rows_above[old] > TIMES * rows_above[young] and rows_below[old] <= LONG_ROWS
+            is_older &= min(rows_above[old] / 2, rows_below[young]) > OLDER_ROWS
+            kept, exchanged = np.trace(cost), np.trace(cost[::-1])
+            if kept - exchanged > SWAP + turn - OLDER * is_older:
                 looks[k:] = looks[k:, ::-1].copy()
                 swaps.append((start + stop) // 2)
             above += looks[k]

@@ -27,8 +27,9 @@ NORMS: dict[str, Maker] = {}  # by word, the function (channels, momentum) that 
 
 
 class Norm(nn.Module):
-    """Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
-    groups: how many; channels of one share mean and variance. Other norms override scale_shift.
+    """GroupNorm (Wu and He 2018, arXiv 1803.08494); other norms override scale_shift.
+    Normalises maps (N, C, H, W), float of any kind, to maps of the same size and dtype.
+    groups: how many; channels of one share mean and variance.
     reads_image: whether an output pixel depends on statistics of the whole image in the layer's
         present mode, training or evaluation. ``wellseg.rows`` then calls scale_shift with those of
         all rows, and never ``forward``; else ``forward`` on a few rows at a time."""
@@ -155,8 +156,7 @@ def block_moments(block: Tensor) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979). Tiled GroupNorms in
-    public code leave out the last term, the variance between the sets."""
+    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979)."""
     (count_a, mean_a, square_a), (count_b, mean_b, square_b) = a, b
     count, delta = count_a + count_b, mean_b - mean_a
     square = square_a + square_b + delta * delta * (count_a * count_b / count)

@@ -9,10 +9,6 @@ def half_or_16(channels: int, floor: int = 16) -> int:
     return next(n for n in range(max(1, channels // floor), 0, -1) if channels % n == 0)
 
 
-class GroupNorm(Norm):
-    """Group normalisation (Wu and He 2018, arXiv 1803.08494) with accurate statistics."""
-
-
-register("group")(lambda channels, momentum: GroupNorm(channels, half_or_16(channels)))
-register("instance")(lambda channels, momentum: GroupNorm(channels, channels))
-register("layer")(lambda channels, momentum: GroupNorm(channels, 1))  # LayerNorm over C, H, W
+register("group")(lambda channels, momentum: Norm(channels, half_or_16(channels)))
+register("instance")(lambda channels, momentum: Norm(channels, channels))
+register("layer")(lambda channels, momentum: Norm(channels, 1))  # LayerNorm over C, H, W

@@ -29,7 +29,9 @@ from wellseg.scan.writer import MaskWriter, Strips
 Say = Callable[[str], None]  # is called with what the user should know at once
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
-GUTTER_PX, HEAD_PX, AT = 12, 36, (2, 25)  # between folds; above each, and where its row stands
+GUTTER_PX = 12  # between folds
+HEAD_PX = 36  # above each: the number of its first row,
+BEGIN = 2, 25  # which begins so far right and down
 
 
 def mask_scan(
@@ -66,8 +68,6 @@ def mask_scan(
         asked = ("precision", "device", "memory", "window_rows", "scratch")
         how = {name: getattr(config, name) for name in asked}
         evaluation = RowEvaluation(net, *size, colour=scan.kind == "colour", **how)
-        if (spill_gb := evaluation.spill_bytes / 1e9) >= 0.05:
-            say(f"{task.scan}: {spill_gb:.1f} GB go to files in {evaluation.store.scratch} for now")
         for picture, logits in opened.enter_context(closing(scan_bands(evaluation, scan, done))):
             mask = np.where(logits > logit_levels[0], np.uint8(255), np.uint8(0))
             pixels_above += [np.count_nonzero(logits > level) for level in logit_levels]
@@ -143,5 +143,5 @@ class FoldedPage:
             part, head = log[fold * rows : (fold + 1) * rows], column[:HEAD_PX]
             column[HEAD_PX : HEAD_PX + len(part)] = part
             text = f"row {fold * rows * self.reduction:,}" if self._orientation < 3 else ""
-            cv2.putText(head, text, AT, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
+            cv2.putText(head, text, BEGIN, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (60,) * 3, 2, cv2.LINE_AA)
         return np.hstack([*page])[:, :-GUTTER_PX]

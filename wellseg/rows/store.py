@@ -42,10 +42,10 @@ class RowStore:
 
     def reserve(self, nbytes: int) -> Block:
         nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
-        # The smallest that fits, memory before file, its end last: so its size changes no place.
-        budget = self.budget_bytes
-        gaps = [(a >= budget, b == budget, b - a, a, b) for a, b in self._free if b - a >= nbytes]
-        *_, offset, stop = min(gaps)
+        gaps, end = [(a, b) for a, b in self._free if b - a >= nbytes], self.budget_bytes
+        # The smallest gap in memory, but the one at its end last: so its size changes no place. The
+        # file after that.
+        offset, stop = min(gaps, key=lambda it: (it[0] >= end, it[1] == end, it[1] - it[0], it))
         self._free.remove((offset, stop))
         if offset + nbytes < stop:
             self._free.append((offset + nbytes, stop))

@@ -145,7 +145,7 @@ class Scan(TiffPage, AbstractContextManager["Scan"]):
         if all(isinstance(value, tuple) and len(value) == 2 and min(value) > 0 for value in (x, y)):
             unit = int(unit) if unit in (1, 2, 3) else 2
             self.resolution = x, y, unit
-            dpi = x[0] / x[1] * (0.0, 0.0, 1.0, 2.54)[unit]
+            dpi = x[0] / x[1] * {1: 0.0, 2: 1.0, 3: 2.54}[unit]  # of no unit, inches, cm
             self.dpi = round(dpi, 2) if LEAST_DPI <= dpi <= MOST_DPI else None
         dpi = pages[wanted].imagewidth / 8.5  # inches: right within a third for 83 of 102 scans
         self.likely_dpi = self.dpi or (dpi if dpi >= RENDER_DPI else USUAL_DPI)

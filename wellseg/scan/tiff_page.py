@@ -20,16 +20,18 @@ import cv2
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from tifffile.tifffile import jpeg_shape
+from tifffile.tifffile import COMPRESSION, PHOTOMETRIC, jpeg_shape
 
 from wellseg.scan import ScanError, one_line
 from wellseg.scan.pictures import Gray, scale
 
-WHITE_IS_ZERO, PALETTE, CMYK, YCBCR, LAB = 0, 3, 5, 6, 8
-CHANNELS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3, PALETTE: 1, 4: 1, CMYK: 4, YCBCR: 3, LAB: 3}
-"""By photometric; 1 is black-is-zero, 2 RGB, 4 a mask. YCbCr is RGB when JPEG is decoded."""
-NONE, JPEG, PACKBITS, FAX, DEFLATE = 1, 7, 32773, (2, 3, 4), (8, 32946)
-OTHERS = (5, PACKBITS, 34925, 50000, 50001)  # LZW, PackBits, LZMA, Zstandard, WebP
+GRAYS = PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.PALETTE, PHOTOMETRIC.MASK
+CHANNELS: dict[Any, int] = dict.fromkeys(GRAYS, 1) | {PHOTOMETRIC.SEPARATED: 4}  # CMYK
+CHANNELS |= {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3}  # YCbCr is RGB when JPEG is decoded
+FAX = COMPRESSION.CCITTRLE, COMPRESSION.CCITTFAX3, COMPRESSION.CCITTFAX4
+DEFLATE = COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE
+WITHOUT_PREDICTOR = COMPRESSION.NONE, COMPRESSION.JPEG, COMPRESSION.PACKBITS  # as libtiff has it
+OTHERS = COMPRESSION.LZW, COMPRESSION.LZMA, COMPRESSION.ZSTD, COMPRESSION.WEBP
 EXPANSION = 2**16  # most bytes that a byte of a file becomes, by any compression but fax
 MAX_BAND_BYTES = 2**31
 SPILL_PIXELS = 2**25  # larger fax strips go to a temporary file: some hold a whole log
@@ -57,7 +59,8 @@ class TiffPage:
         self._photometric, self._compression = int(page.photometric), int(page.compression)
         self._bits, self._samples = page.bitspersample, int(page.samplesperpixel)
         if "PhotometricInterpretation" not in page.tags:  # as libtiff reads it
-            self._photometric = 2 if self._samples > 2 else int(self._compression not in FAX)
+            of_gray = PHOTOMETRIC.MINISWHITE if self._compression in FAX else PHOTOMETRIC.MINISBLACK
+            self._photometric = PHOTOMETRIC.RGB if self._samples > 2 else of_gray
         self._segment_rows = min(int(page.rowsperstrip) or self.rows, self.rows)
         self._segment_columns = self.columns
         if page.is_tiled:
@@ -67,11 +70,11 @@ class TiffPage:
         if min(sizes) < 1:
             raise ScanError("the picture, its planes or tiles have no pixels: it is damaged")
         if (
-            self._compression not in (NONE, JPEG, *DEFLATE, *FAX, *OTHERS)
+            self._compression not in (*FAX, *DEFLATE, *WITHOUT_PREDICTOR, *OTHERS)
             or (self._compression in FAX and (self._bits, self._samples) != (1, 1))
             or self._samples < CHANNELS.get(self._photometric, 2**16)
-            or (self._photometric == YCBCR and self._compression != JPEG)
-            or self._bits not in ([8] if self._photometric == LAB else range(1, 65))
+            or (self._photometric == PHOTOMETRIC.YCBCR and self._compression != COMPRESSION.JPEG)
+            or self._bits not in range(1, 65)
             or getattr(page.dtype, "kind", "c") == "c"  # none that is known, or complex
         ):
             what = f"compression {self._compression}, photometric {self._photometric}"
@@ -83,13 +86,13 @@ class TiffPage:
         self._places = self._find_segments()
         self._is_reversed = page.fillorder == 2 and self._compression in (*FAX, *DEFLATE)
         if self._compression in DEFLATE:  # unpacked here: see below
-            page.compression, page.fillorder = NONE, 1
-        if self._compression in (NONE, JPEG, PACKBITS):  # libtiff knows of no predictor there
+            page.compression, page.fillorder = COMPRESSION.NONE, 1
+        if self._compression in WITHOUT_PREDICTOR:  # a converter may have left its tag
             page.predictor = 1
         page.subsampling = None  # of YCbCr; its tag is left in other scans by converters
         coloured = CHANNELS[self._photometric] > 1
         table: Gray | None = None
-        if self._photometric == PALETTE:
+        if self._photometric == PHOTOMETRIC.PALETTE:
             palette = np.asarray(page.colormap)  # missing: of no size
             if self._bits > 8 or palette.shape != (3, 2**self._bits):
                 raise ScanError("its palette is missing or of the wrong size: it is damaged")
@@ -114,7 +117,7 @@ class TiffPage:
         expansion = 800 * row_bytes if self._compression in FAX else EXPANSION
         possible = self.rows * row_bytes <= expansion * file_bytes
         one_strip = not page.is_tiled and len(offsets) == self._planes
-        if possible and one_strip and self._compression == NONE:
+        if possible and one_strip and self._compression == COMPRESSION.NONE:
             page.rowsperstrip = self._segment_rows = max(1, PART_BYTES // self._row_bytes)
             starts = range(0, self.rows * self._row_bytes, self._segment_rows * self._row_bytes)
             offsets = [offset + start for offset in offsets for start in starts]
@@ -169,7 +172,7 @@ class TiffPage:
                 data, more = job.decompress(data, limit), job.decompress(job.unconsumed_tail, limit)
                 if not (more or job.eof):
                     raise ValueError("no end within the bytes of its rows")
-            if self._compression == JPEG:
+            if self._compression == COMPRESSION.JPEG:
                 _, rows, columns, _ = jpeg_shape(data)
                 # The codec asks for memory by what the segment claims, not by what the page says.
                 if rows > self._segment_rows + 64 or columns > self._segment_columns + 64:
@@ -197,7 +200,7 @@ class TiffPage:
             low, high = -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
         else:
             low, high = 0.0, 2.0 ** min(bits, int(most).bit_length()) - 1
-        return (high, low) if self._photometric == WHITE_IS_ZERO else (low, high)
+        return (high, low) if self._photometric == PHOTOMETRIC.MINISWHITE else (low, high)
 
     def _show(self, samples: NDArray[Any]) -> Gray:
         """Gray (rows, columns), or R, G, B where the page is in colour, of a band's samples."""
@@ -211,11 +214,9 @@ class TiffPage:
             shown = shown.view(np.uint8)
             indices = shown if self._table.ndim == 1 else cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB)
             shown = cv2.LUT(indices, self._table[None])
-        if self._photometric == CMYK:
+        if self._photometric == PHOTOMETRIC.SEPARATED:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
             shown = (ink * black // 255).astype(np.uint8)
-        elif self._photometric == LAB:  # a and b have signs
-            shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         if extra in ((1,), (2,)) and self._samples > channels:  # transparent: laid on white
             opaque = max(*self._range, float(samples[..., channels].max(initial=0)))  # may be more
             alpha = scale(samples[..., channels], 0.0, opaque).astype(np.uint16)

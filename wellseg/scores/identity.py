@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-TOLERANCE_PX, MOST_DB = 3.0, 40.0
+TOLERANCE_PX, MOST_DB = 3.0, 40.0  # see above; of a curve's SNR, and MOST_DB below 0 the least
 DENSE_ROWS = 3  # the shared labels have a point for one to three rows, and only these count
 LEAST_ROWS = 20  # printed curves of fewer rows are not scored
 WHOLE = 0.95  # a curve is whole if one followed curve is right in so much of its rows

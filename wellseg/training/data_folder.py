@@ -58,8 +58,7 @@ def list_logs(root: str | Path, split: str = "all") -> list[LogFiles]:
         side, kind = row.get("split") or by_well[well], row.get("kind", "")
         logs.append(LogFiles(name, image, masks[name], side, well, kind, label))
         if row.get("well"):  # guessed ones do not count against a split that somebody wrote down
-            other = first_of.setdefault(well, logs[-1])
-            if other.split != side:
+            if (other := first_of.setdefault(well, logs[-1])).split != side:
                 both = f"{other.split} ({other.name}) and {side} ({name})"
                 raise ValueError(f"{table}: well {well} is in two splits, {both}; choose one")
     return [log for log in logs if split in ("all", log.split)]
@@ -100,8 +99,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
     """Rows of split.csv by name, cells stripped. A column that is missing is missing in all."""
     try:
         text = normalize("NFC", path.read_text(encoding_of(path)))
-        between = separator_of(text)
-        reader = csv.DictReader(text.splitlines(), restval="", delimiter=between)
+        reader = csv.DictReader(text.splitlines(), restval="", delimiter=separator_of(text))
         lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]
     except (ValueError, csv.Error) as error:
         raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error

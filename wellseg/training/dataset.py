@@ -132,7 +132,7 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
         masks = {name.removesuffix(".mask") for name in list_masks(options.root / "masks")}
         if alone := sorted(masks - {log.name for log in every}):
             warnings.append(f"left out, {len(alone)} masks have no image: {listed(alone)}")
-        unused = ["count", "val_count", "preset", "medium"][: 2 if options.drawn_share else 4]
+        unused = ["count", "val_count", *([] if options.drawn_share else ["preset", "medium"])]
         # They may stand in a config.yaml that was made for drawn logs, as those in configs/ are.
         if unused := [it for it in unused if getattr(options, it) != getattr(DataConfig, it)]:
             warnings.append(f"of drawn logs alone, not used: --data.{', --data.'.join(unused)}")
@@ -171,10 +171,9 @@ def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoa
         how |= {"num_workers": workers, "worker_init_fn": _begin_worker}
         atexit.register(_end_workers)
     sampler = VisitSampler(len(train), train.seed, trainer)
-    loaders = [DataLoader(train, batch_size=None, sampler=sampler, **how)]
+    to_train = DataLoader(train, batch_size=None, sampler=sampler, **how)
     # In this process: reading a log takes a tenth of the time that evaluating it does.
-    loaders += [DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
-    return loaders
+    return [to_train, DataLoader(val, batch_size=None, sampler=[(0, i) for i in range(len(val))])]
 
 
 def _begin_worker(_number: int) -> None:

@@ -77,10 +77,10 @@ class MetricsFile(CSVLogger):
 class StepProgress(Callback):
     """A line after each validation, with the time that is left. It counts optimiser steps."""
 
-    started = 0.0, 0  # when, in seconds, and at which step
+    start_s, start_step = 0.0, 0  # where `on_train_start` was not called yet
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        self.started = time.monotonic(), trainer.global_step
+        self.start_s, self.start_step = time.monotonic(), trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
         step, last = trainer.global_step, trainer.max_steps
@@ -88,8 +88,8 @@ class StepProgress(Callback):
         told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": "val/f1_at_3px"}
         for name, key in told.items():
             said += f", {name} {float(known[key]):.3f}" if key in known else ""
-        if done := step - self.started[1]:
-            left_s = (time.monotonic() - self.started[0]) * (last - step) / done
+        if done := step - self.start_step:
+            left_s = (time.monotonic() - self.start_s) * (last - step) / done
             said += f", about {timedelta(seconds=round(left_s))} left"
         if trainer.is_global_zero:
             print(said, flush=True)
@@ -133,12 +133,9 @@ def make_trainer(config: TrainConfig) -> Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", TOLD, module="lightning")
     try:
-        trainer = Trainer(**options)
+        return Trainer(**options)
     except Exception as error:  # Lightning has many kinds of them
         raise ValueError(f"--trainer: {one_line(error)}") from None
-    if trainer.num_devices > max(2, cores := os.cpu_count() or 1):  # thousands stop a machine
-        raise ValueError(f"--trainer.devices {trainer.num_devices}: there are {cores} cores")
-    return trainer
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -184,8 +181,7 @@ def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
     """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
     try:  # a kill or a full disk may have cut the last row
         whole = path.read_text(encoding_of(path)).rpartition("\n")[0] if path.exists() else ""
-        between = separator_of(whole)  # as a spreadsheet saves it
-        if between != ",":
+        if (between := separator_of(whole)) != ",":  # as a spreadsheet saves it
             whole = whole.replace(",", ".")
         lines = csv.DictReader(whole.splitlines(), delimiter=between)
         return [row for row in lines if int(row["step"]) < step]
