@@ -240,6 +240,16 @@ OPERATIONS: dict[str, Call] = {
     "conv dilated": Call(lambda x, w: F.conv2d(x, w, padding=6, dilation=(5, 3)), 4, *W33),
     "conv stride 3": Call(lambda x, w: F.conv2d(x, w, stride=3, padding=1), 4, *W33),
     "conv grouped": Call(lambda x, w: F.conv2d(x, w, padding=(2, 1), groups=4), 4, 4, 1, 5, 3),
+    "conv transposed 2x2": Call(lambda x, w: F.conv_transpose2d(x, w, stride=2), 3, 4, 3, 2, 2),
+    "conv transposed 4x4": Call(
+        lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1), 4, 4, 4, 4, 4
+    ),
+    "conv transposed 3x3": Call(
+        lambda x, w: F.conv_transpose2d(x, w, None, 3, 1, 2, dilation=2), 4, *W33
+    ),
+    "conv transposed 1x1": Call(
+        lambda x, w: F.conv_transpose2d(x, w, stride=3, output_padding=1), 4, 4, 4, 1, 1
+    ),
     "max_pool 3x3": Call(lambda x: F.max_pool2d(x, 3, 2, 1)),
     "max_pool, rest counts": Call(lambda x: F.max_pool2d(x, 3, ceil_mode=True)),
     "nearest": Call(lambda x: F.interpolate(x, scale_factor=3)),
@@ -292,8 +302,8 @@ class OtherNet(nn.Module):
         self.deep = nn.Sequential(
             nn.MaxPool2d(2), nn.Conv2d(48, 32, 3, padding=1), nn.ReLU(inplace=True)
         )
-        self.up1 = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(32, 16, 3, padding=1))
-        self.up2 = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(64, 8, 5, padding=2))
+        self.up1 = nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.up2 = nn.ConvTranspose2d(64, 8, 4, stride=2, padding=1)
         self.head = nn.Sequential(nn.BatchNorm2d(9), nn.Conv2d(9, 1, (1, 3), padding=(0, 1)))
 
     def forward(self, ink: Tensor) -> Tensor:
@@ -328,7 +338,6 @@ def test_another_network(device: torch.device, norm: str) -> None:
         (lambda x: x * torch.linspace(0, 1, 64)[:, None], "mul"),
         (lambda x: F.interpolate(x, scale_factor=1.5), "upsample_nearest2d"),
         (lambda x: F.interpolate(x, (9, 9)), "upsample_nearest2d"),
-        (lambda x: F.conv_transpose2d(x, torch.ones(1, 1, 2, 2, dtype=x.dtype)), "convolution"),
         (lambda x: F.dropout(x), "empty_like"),
         (lambda x: F.relu_(x[:, :2]) * x[:, 2:], "relu_"),
         (lambda x: x if x.sum() > 0 else -x, "sum"),

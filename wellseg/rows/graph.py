@@ -26,7 +26,7 @@ VALUE_WORK, SHUFFLE_WORK = 20, 150  # to change a value in the cache; to move it
 @dataclass(frozen=True)
 class Rule:
     """How an operation on maps (1, C, H, W) is done for a range of rows.
-    Output row r depends on the input rows from (r * down - offset) // up to
+    Output row r depends on the input rows from (r * down - offset - before) // up to
     (r * down - offset + after) // up. They may lie beyond the edges of the image: there, rows of
     ``fill`` are given to ``run``; if ``fill`` is None, the range is cut to the image instead."""
 
@@ -34,13 +34,14 @@ class Rule:
     down: int = 1
     up: int = 1
     offset: int = 0
+    before: int = 0
     after: int = 0
     fill: float | None = None
     work: float = VALUE_WORK  # for each output value, in multiply-adds of a convolution
 
     def rows_in(self, start: int, stop: int) -> Rows:
         """The input rows that ``run`` must be given for output rows [start, stop)."""
-        first = (start * self.down - self.offset) // self.up
+        first = (start * self.down - self.offset - self.before) // self.up
         return first, ((stop - 1) * self.down - self.offset + self.after) // self.up + 1
 
     def first_row(self, first_in: int) -> int:
@@ -168,12 +169,16 @@ def _memory(x: Tensor) -> tuple[Any, ...]:
 
 
 def _convolution(x: Step, weight: Tensor, bias: Tensor | None, *options: Any) -> Rule:
-    stride, padding, dilation, is_transposed, *rest = options
-    if is_transposed:
-        raise NotImplementedError("it is transposed; upsample, then convolve")
-    how = stride, (0, padding[1]), dilation, False, *rest
+    stride, padding, dilation, transposed, output_padding, groups = options
+    # A transposed one gives a few rows too many, which are cut off again.
+    ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
+    how = stride, (0, padding[1]), dilation, transposed, ends, groups
     rule = Rule(lambda rows: aten.convolution(rows, weight, bias, *how), fill=0.0)
-    work, reach = VALUE_WORK + weight[0].numel(), dilation[0] * (weight.shape[2] - 1)
+    reach = dilation[0] * (weight.shape[2] - 1)
+    if transposed:
+        work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
+        return replace(rule, up=stride[0], offset=-padding[0], before=reach, work=work)
+    work = VALUE_WORK + weight[0].numel()
     return replace(rule, down=stride[0], offset=padding[0], after=reach, work=work)
 
 
