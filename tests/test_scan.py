@@ -382,10 +382,17 @@ def test_cmyk(tmp_path: Path) -> None:
 
 
 def test_lab(tmp_path: Path) -> None:
-    """Nobody was seen to keep scans in it; one line says how to convert it."""
     path = tmp_path / "scan.tif"
-    tifffile.imwrite(path, np.zeros((3, 6, 3), np.uint8), photometric="cielab")
-    with pytest.raises(ScanError, match="photometric 8, 3 samples of 8 bits: not supported; conv"):
+    lab = [(255, 0, 0), (0, 0, 0), (137, 0, 0), (136, 80, 67), (248, -22, 94), (82, 79, -108)]
+    seen = [(255,) * 3, (0,) * 3, (128,) * 3, (255, 0, 0), (255, 255, 0), (0, 0, 255)]
+    stored = np.repeat(np.array(lab)[None], 3, axis=0)
+    tifffile.imwrite(path, stored.astype(np.uint8), photometric="cielab")
+    with open_scan(path, colour=True) as scan:
+        assert scan.kind == "colour"
+        assert np.abs(scan.read(0, 3).astype(int) - seen).max() <= 9
+    assert np.abs(read(path) - in_gray(np.array(seen))).max() <= 9
+    tifffile.imwrite(path, stored.astype(np.uint16), photometric="cielab")
+    with pytest.raises(ScanError, match="photometric 8, 3 samples of 16 bits: not supported"):
         open_scan(path)
 
 

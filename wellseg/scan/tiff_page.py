@@ -27,7 +27,8 @@ from wellseg.scan.pictures import Gray, scale
 
 GRAYS = PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.PALETTE, PHOTOMETRIC.MASK
 CHANNELS: dict[Any, int] = dict.fromkeys(GRAYS, 1) | {PHOTOMETRIC.SEPARATED: 4}  # CMYK
-CHANNELS |= {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.YCBCR: 3}  # YCbCr is RGB when JPEG is decoded
+COLOURS = PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR, PHOTOMETRIC.CIELAB
+CHANNELS |= dict.fromkeys(COLOURS, 3)  # YCbCr is RGB when JPEG is decoded
 FAX = COMPRESSION.CCITTRLE, COMPRESSION.CCITTFAX3, COMPRESSION.CCITTFAX4
 DEFLATE = COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE
 WITHOUT_PREDICTOR = COMPRESSION.NONE, COMPRESSION.JPEG, COMPRESSION.PACKBITS  # as libtiff has it
@@ -74,7 +75,7 @@ class TiffPage:
             or (self._compression in FAX and (self._bits, self._samples) != (1, 1))
             or self._samples < CHANNELS.get(self._photometric, 2**16)
             or (self._photometric == PHOTOMETRIC.YCBCR and self._compression != COMPRESSION.JPEG)
-            or self._bits not in range(1, 65)
+            or self._bits not in ([8] if self._photometric == PHOTOMETRIC.CIELAB else range(1, 65))
             or getattr(page.dtype, "kind", "c") == "c"  # none that is known, or complex
         ):
             what = f"compression {self._compression}, photometric {self._photometric}"
@@ -217,6 +218,8 @@ class TiffPage:
         if self._photometric == PHOTOMETRIC.SEPARATED:
             ink, black = 255 - shown[..., :3], 255 - shown[..., 3:].astype(np.uint16)
             shown = (ink * black // 255).astype(np.uint8)
+        elif self._photometric == PHOTOMETRIC.CIELAB:  # a and b have signs
+            shown = cv2.cvtColor(shown ^ np.array([0, 128, 128], np.uint8), cv2.COLOR_Lab2RGB)
         if extra in ((1,), (2,)) and self._samples > channels:  # transparent: laid on white
             opaque = max(*self._range, float(samples[..., channels].max(initial=0)))  # may be more
             alpha = scale(samples[..., channels], 0.0, opaque).astype(np.uint16)
