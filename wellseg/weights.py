@@ -26,7 +26,7 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
     raise ValueError(f"no weights {name!r}: give a .safetensors file, or a bundled name: {bundled}")
 
 
-def save_weights(path: Path, net: Any, header: dict[str, Any]) -> None:
+def save_weights(path: str | Path, net: Any, header: dict[str, Any]) -> None:
     """Write a network's tensors and a header (JSON; ``model``: its ModelConfig), all or nothing."""
     from safetensors.torch import save
 

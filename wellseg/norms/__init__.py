@@ -53,7 +53,8 @@ class Norm(nn.Module):
         """Normalise each image by its own statistics; autograd derives what subclasses change."""
         rules = type(self).scale_shift, type(self).of_groups
         is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
-        if is_group_norm and x.is_cuda:  # that kernel is accurate; under autocast it gives float32
+        # On CUDA that kernel is accurate; under autocast it gives float32. Exports (ONNX) know it.
+        if is_group_norm and (x.is_cuda or torch._C._is_tracing() or torch.compiler.is_exporting()):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])
