@@ -160,7 +160,7 @@ def test_a_split_csv_in_a_countrys_own_code_is_told_how_to_be_saved(tmp_path: Pa
     """Excel's first offer, "CSV", is in such a code; "CSV UTF-8" is below it in its list."""
     root = make(tmp_path, "x", "y")
     (root / "split.csv").write_bytes("name;split;well\nx;test;Süd 1\n".encode("cp1252"))
-    with pytest.raises(ValueError, match="split.csv: save it as CSV UTF-8"):
+    with pytest.raises(ValueError, match=r"split\.csv: save it as CSV UTF-8"):
         list_logs(root)
 
 
