@@ -4,7 +4,7 @@ A norm is a file in this folder that registers a word for a subclass of ``Norm``
 ``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
 say in another. Training, prediction by rows and tests/test_norms*.py then find it by its word.
 What else it does to a pixel, as FRN's threshold, stands behind it: nn.Sequential(norm, rest).
-Running statistics are buffers, updated where ``observes`` is true: see batch.py.
+Both keep a map's dtype. Running statistics are buffers, updated where ``observes``: batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))"""
 
