@@ -156,6 +156,14 @@ def test_a_split_csv_may_be_as_a_spreadsheet_saves_it(tmp_path: Path, encoding, 
     assert (log.name, log.well) == ("x", "Süd 1")
 
 
+def test_a_split_csv_in_a_countrys_own_code_is_told_how_to_be_saved(tmp_path: Path) -> None:
+    """Excel's first offer, "CSV", is in such a code; "CSV UTF-8" is below it in its list."""
+    root = make(tmp_path, "x", "y")
+    (root / "split.csv").write_bytes("name;split;well\nx;test;Süd 1\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"split\.csv: save it as CSV UTF-8"):
+        list_logs(root)
+
+
 def test_names_with_accents_are_one_however_they_are_stored(tmp_path: Path) -> None:
     """macOS takes an accent for a letter of its own, a spreadsheet does not."""
     typed, stored = "Bohrung-S\u00fcd_1", "Bohrung-Su\u0308d_1"

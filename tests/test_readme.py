@@ -5,17 +5,20 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 
+import wellseg
 from wellseg.__main__ import COMMANDS, main
 from wellseg.training.options import TrainConfig
 from wellseg.weights import DEFAULT
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/files.md"]
+DOCUMENTS = ["README.md", "data/README.md", "docs/scale.md", "docs/files.md", "docs/code.md"]
 DOCUMENTS += ["docs/batch-size-one.md", "wellseg/pretrained/README.md", "configs/release.yaml"]
 
 
@@ -38,6 +41,30 @@ def test_commands_in_documents_are_understood(
     with pytest.raises(SystemExit) as stop:  # --help ends it where all before was understood
         main([*words, "--help"])
     assert stop.value.code == 0, f"{document}: {capsys.readouterr().err}"
+
+
+def test_programs_of_a_document_run(
+    tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one notebook; what ONNX needs is not installed: what is exported is given to it."""
+    sample = tifffile.imread(ROOT / "data" / "sample" / "sample.tif")[600:900]
+    tifffile.imwrite(tmp_path / "scan.tif", sample, photometric="miniswhite", resolution=(200, 200))
+    (tmp_path / "mine").symlink_to(data_set)
+    monkeypatch.chdir(tmp_path)
+    exported: dict[str, tuple[torch.Size, object]] = {}
+    monkeypatch.setattr(
+        "torch.onnx.export",
+        lambda model, inputs, name, **given: exported.update({name: (inputs[0].shape, given)}),
+    )
+    text = (ROOT / "docs" / "code.md").read_text("utf-8").replace("steps=400", "steps=1")
+    known: dict[str, Any] = {}
+    for program in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(program, "docs/code.md", "exec"), known)
+    assert known["follower"].curves and set(exported) == {"gray.onnx", "colour.onnx"}
+    assert known["weights"].is_file()
+    mine = wellseg.load_model("mine.safetensors")
+    assert mine.window_rows == 2000 and not known["model"].training
+    assert wellseg.segment(mine, "scan.tif").shape == sample.shape
 
 
 def test_every_command_stands_in_a_document() -> None:

@@ -143,3 +143,20 @@ def test_scans_with_colours_have_weights_of_their_own(patch):
     taught = {name.split(".")[0] for name, each in net.named_parameters() if each.grad is not None}
     assert taught == {"of_colour"}
     assert all(each.grad.abs().sum() > 0 for each in net.of_colour.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*:torch.jit.TracerWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("how", "norm"), [("export", "instance"), *(("trace", word) for word in WORDS)]
+)
+def test_an_exported_network_takes_scans_of_other_sizes(how, norm):
+    """ONNX is made of either."""
+    net, dynamic = ResUNet(widths=(8, 16), norm=norm).eval(), torch.export.Dim.DYNAMIC
+    example, other = torch.rand(1, 1, 70, 53), torch.rand(1, 1, 190, 83)
+    if how == "trace":
+        exported = torch.jit.trace(net, example)
+    else:
+        sizes = {"ink": {2: dynamic, 3: dynamic}}
+        exported = torch.export.export(net, (example,), dynamic_shapes=sizes).module()
+    with torch.no_grad():
+        torch.testing.assert_close(exported(other), net(other), rtol=0, atol=1e-4)

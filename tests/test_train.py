@@ -28,6 +28,7 @@ import wellseg
 from wellseg.cli import parse
 from wellseg.evaluate import main as evaluate_main
 from wellseg.net.options import ModelConfig
+from wellseg.norms import NORMS
 from wellseg.scan.reader import open_scan
 from wellseg.scores.masks import score_log
 from wellseg.train import main, train
@@ -693,6 +694,30 @@ def test_weights_go_on_with_another_norm_if_it_keeps_the_same_tensors(data_set, 
     capsys.readouterr()
     run(*few, *start, "--model.norm", "batch", "--out", tmp_path / "third", status=2)
     assert "--model.norm batch keeps other tensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seen_by_rows", [True, False])
+def test_a_norm_that_prediction_cannot_compute_is_told_before_the_training(
+    data_set, tmp_path, capsys, monkeypatch, seen_by_rows
+):
+    def make(channels, momentum):
+        if not seen_by_rows:
+            return torch.nn.InstanceNorm2d(channels, affine=True)
+        return torch.nn.Sequential(torch.nn.BatchNorm2d(channels), torch.nn.Dropout2d(0.1))
+
+    monkeypatch.setitem(NORMS, "mine", make)
+    words = [*SMALL, *SMALL_TRAINER, "--data.root", data_set, "--steps", 2, "--model.norm", "mine"]
+    run(*words, "--out", tmp_path / "run", status=None if seen_by_rows else 2)
+    said = capsys.readouterr().err
+    if seen_by_rows:  # and it is trained in training mode
+        tensors = load_file(tmp_path / "run" / "model.safetensors")
+        assert tensors["encoder.0.norm1.0.num_batches_tracked"] == 2
+        wellseg.segment(
+            load_model(tmp_path / "run" / "model.safetensors"), np.zeros((64, 64), "u1")
+        )
+    else:
+        assert "native_batch_norm cannot be evaluated by rows" in said and said.count("\n") == 1
+        assert "norms/__init__.py" in said and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

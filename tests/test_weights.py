@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from wellseg.net.resunet import ResUNet
+from wellseg.norms import NORMS
 from wellseg.weights import (
     BUNDLED,
     load_model,
@@ -120,6 +121,15 @@ def test_a_header_that_lies_is_refused(saved, change, message):
     path.write_bytes(struct.pack("<Q", len(changed)) + changed + data[8 + length :])
     with pytest.raises(ValueError, match=message):
         load_model(path)
+
+
+def test_weights_of_a_norm_that_was_edited_since_say_which_tensors_differ(saved, monkeypatch):
+    path, _ = saved
+    monkeypatch.setitem(NORMS, "batch", lambda channels, momentum: torch.nn.PReLU(channels))
+    with pytest.raises(ValueError, match=r'Unexpected key\(s\) .*"encoder.0.norm1.bias"') as caught:
+        load_model(path)
+    said = str(caught.value).removeprefix(str(path))
+    assert "\n" not in said and len(said) < 300
 
 
 def test_a_model_carries_the_windows_that_its_weights_ask_for(saved):

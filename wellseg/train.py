@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+import wellseg
 from wellseg.cli import INTERRUPTED, NO_MEMORY, NO_ROOM, SOME_FAILED, WRONG_USAGE, fail, parse
 from wellseg.net.options import ModelConfig
 from wellseg.scan import ScanError, one_line
@@ -28,9 +29,9 @@ from wellseg.weights import load_model, read_header, weights_path
 
 def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bool = False) -> Path:
     """Run, or resume, one training; returns the weights file.
-    asked: the model options that --weights must not contradict; None: those of config.model that
-    are no defaults. quiet: print warnings alone. Raises ValueError: what was given is unusable.
-    ScanError: an unreadable log. FloatingPointError: no finite loss. OSError: no file written."""
+    asked: model options that --weights must not contradict; None: those of config.model that are no
+    defaults. quiet: print warnings alone. Raises ValueError: unusable options. NotImplementedError:
+    a norm unfit to predict. ScanError: a log. FloatingPointError: the loss. OSError: a file."""
     import torch
     from lightning.pytorch.utilities import rank_zero_only
 
@@ -56,6 +57,9 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
     plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
+    # Now, not after hours of training: prediction has to know what a norm of your own computes.
+    wellseg.segment(segmenter.net.eval(), torch.zeros(64, 64).byte().numpy(), device="cpu")
+    segmenter.net.train()
     segmenter.val_logs = [log.name for log in val.files]
     segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
     earlier_rows = read_metrics(config.out / "metrics.csv", begun["global_step"]) if begun else []
@@ -168,6 +172,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         train(config, asked=given.get("model", {}))
     except KeyboardInterrupt:
         fail("train", "stopped before the first step; nothing was lost", INTERRUPTED)
+    except NotImplementedError as error:
+        fail("train", one_line(error), WRONG_USAGE)
     except (ConnectionResetError, ConnectionRefusedError, EOFError, RuntimeError, MemoryError) as e:
         # Of a worker that was killed, or (not RuntimeError) of the batch that it was handing over.
         if isinstance(e, MemoryError) or NO_MEMORY.search(str(e)):

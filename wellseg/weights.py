@@ -26,7 +26,7 @@ def weights_path(name_or_path: str | Path | None = None) -> Path:
     raise ValueError(f"no weights {name!r}: give a .safetensors file, or a bundled name: {bundled}")
 
 
-def save_weights(path: Path, net: Any, header: dict[str, Any]) -> None:
+def save_weights(path: str | Path, net: Any, header: dict[str, Any]) -> None:
     """Write a network's tensors and a header (JSON; ``model``: its ModelConfig), all or nothing."""
     from safetensors.torch import save
 
@@ -71,7 +71,7 @@ def load_model(name_or_path: str | Path | None = None) -> Any:
         net: Any = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = f"its header and tensors give no network: {str(error).splitlines()[0]}"
+        fault = f"its header and tensors give no network: {one_line(error)[:200]}"
         raise ValueError(f"{path}: {fault}") from None
     if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
         raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")

@@ -4,7 +4,7 @@ A norm is a file in this folder that registers a word for a subclass of ``Norm``
 ``scale_shift``, or one with ``reads_image = False`` and its own ``forward``, where no pixel has a
 say in another. Training, prediction by rows and tests/test_norms*.py then find it by its word.
 What else it does to a pixel, as FRN's threshold, stands behind it: nn.Sequential(norm, rest).
-Running statistics are buffers, updated where ``observes`` is true: see batch.py.
+Both keep a map's dtype. Running statistics are buffers, updated where ``observes``: batch.py.
 
     register("mine")(lambda channels, momentum: MyNorm(channels, groups=1))"""
 
@@ -54,7 +54,8 @@ class Norm(nn.Module):
         """Normalise each image by its own statistics; autograd derives what subclasses change."""
         rules = type(self).scale_shift, type(self).of_groups
         is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
-        if is_group_norm and x.is_cuda:  # that kernel is accurate; under autocast it gives float32
+        # On CUDA that kernel is accurate; under autocast it gives float32. Exports (ONNX) know it.
+        if is_group_norm and (x.is_cuda or torch._C._is_tracing() or torch.compiler.is_exporting()):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])

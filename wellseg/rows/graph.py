@@ -146,8 +146,7 @@ class _Recorder(TorchDispatchMode):
                 return out  # the same map
             pointwise = partial(_pointwise, func) if torch.Tag.pointwise in func.tags else None
             if not (make_rule := RULES.get(func.overloadpacket, pointwise)):
-                hint = "; wellseg.norms.make_norm has such norms" if "norm" in name else ""
-                raise NotImplementedError(f"there is no rule for it{hint}")
+                raise NotImplementedError("there is no rule for it (norms/__init__.py has those)")
             if meta.dim() != 4 or len(meta) != 1:
                 raise NotImplementedError(f"it gives {tuple(meta.shape)}, not a map (1, C, H, W)")
             rule = make_rule(*tree_map(self._for_maps, args), **kwargs)

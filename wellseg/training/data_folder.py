@@ -102,7 +102,7 @@ def _read_table(path: Path, images: Mapping[str, Path]) -> dict[str, dict[str, s
         reader = csv.DictReader(text.splitlines(), restval="", delimiter=separator_of(text))
         lines = [(reader.line_num, line) for line in reader if any(map(any, line.values()))]
     except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+        raise ValueError(f"{path}: save it as CSV UTF-8 ({error})") from error
     rows: dict[str, dict[str, str]] = {}
     for number, line in lines:
         row = {str(key).strip().lower(): str(it).strip() for key, it in line.items()}
