@@ -356,25 +356,6 @@ def test_each_way_has_the_rate_at_which_it_validates_best_itself():
     assert line.split(" | ")[1:4] == ["0.001", "0.505", "0.105"]
 
 
-def test_a_best_rate_at_the_edge_of_those_tried_is_told():
-    def ends(f1_of_rates):
-        rows = [
-            row
-            for rate, f1 in f1_of_rates.items()
-            for test_set in ("validation", "test")
-            for row in made_up("batch", "evaluation", rate, test_set, [f1] * 3)
-        ]
-        return [line.strip() for line in report(rows, ["batch"]) if "best at" in line]
-
-    assert ends({1e-3: 0.5, 1e-2: 0.6}) == [
-        "batch: best at 0.01, the highest that went well: add higher"
-    ]
-    assert ends({1e-3: 0.6, 1e-2: 0.5}) == [
-        "batch: best at 0.001, the lowest that went well: add lower"
-    ]
-    assert not ends({1e-3: 0.5, 3e-3: 0.6, 1e-2: 0.5}) and not ends({1e-3: 0.5})
-
-
 def test_differences_are_paired_by_seed_and_log_with_students_interval_over_seeds():
     second = {(seed, log): 0.1 * seed for seed in range(4) for log in "ab"}
     first = {(seed, log): 0.1 * seed + d for seed, d in enumerate([0.3, 0.2, 0.1]) for log in "ab"}

@@ -105,7 +105,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
         ({"format": 99}, "weights of format 99, not 1: update wellseg"),
         ({"model": {**MODEL, "patch": 7}}, "damaged, or of a newer wellseg: update it"),
         ({"model": {**MODEL, "dilation": 2}}, "of a newer wellseg: update it"),
-        ({"model": {**MODEL, "widths": [8, 24]}}, "its header and tensors give no network"),
+        ({"model": {**MODEL, "widths": [8, 24]}}, "gives no network"),
         ({"model": {**MODEL, "norm": "mine"}}, r"network: unknown norm 'mine': choose"),
     ],
 )

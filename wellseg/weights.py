@@ -71,8 +71,7 @@ def load_model(name_or_path: str | Path | None = None) -> Any:
         net: Any = ResUNet(**header["model"])
         net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError, TypeError) as error:
-        fault = f"its header and tensors give no network: {one_line(error)[:200]}"
-        raise ValueError(f"{path}: {fault}") from None
+        raise ValueError(f"{path}: gives no network: {one_line(error)[:200]}") from None
     if not all(tensor.isfinite().all() for tensor in net.state_dict().values()):
         raise ValueError(f"{path}: some numbers are infinite or NaN: its training went wrong")
     net.window_rows = header.get("window_rows")

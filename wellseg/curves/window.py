@@ -19,8 +19,7 @@ MOST_STRANDS = 1000  # the longest of a window are used: noise has more, four do
 SURE = 1.5  # a decision is uncertain if the other way costs so little more: benchmarks/arms.md
 DEAR = 0.5  # so is a link of this share of END; its gap has no values: 17 of 24 seen were wrong
 SWAP, AWAY = 3.0, 10.0  # cost of an `exchange`; more in another track
-SIDES, LONG_ROWS = 2.0, 8  # more where curves then change sides at a touch of over so many rows,
-# less where they keep them: 317 of 417 touches are bounces
+SIDES, LONG_ROWS = 2.0, 8  # more where they change sides at a touch of over so many rows; or less
 OLDER = 4.0  # less where the older of two curves ends and the younger goes on: it has
 TIMES = 4.0  # so many times the rows of the younger above, at least 2 x OLDER_ROWS;
 OLDER_ROWS = 400  # the younger has so many below

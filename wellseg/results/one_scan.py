@@ -29,8 +29,7 @@ from wellseg.scan.writer import MaskWriter, Strips
 Say = Callable[[str], None]  # is called with what the user should know at once
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
-GUTTER_PX = 12  # between folds
-HEAD_PX = 36  # above each: the number of its first row,
+GUTTER_PX, HEAD_PX = 12, 36  # between folds; above each, for the number of its first row,
 BEGIN = 2, 25  # which begins so far right and down
 
 

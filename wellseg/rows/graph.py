@@ -34,14 +34,13 @@ class Rule:
     down: int = 1
     up: int = 1
     offset: int = 0
-    before: int = 0
     after: int = 0
     fill: float | None = None
     work: float = VALUE_WORK  # for each output value, in multiply-adds of a convolution
 
     def rows_in(self, start: int, stop: int) -> Rows:
         """The input rows that ``run`` must be given for output rows [start, stop)."""
-        first = (start * self.down - self.offset - self.before) // self.up
+        first = (start * self.down - self.offset) // self.up
         return first, ((stop - 1) * self.down - self.offset + self.after) // self.up + 1
 
     def first_row(self, first_in: int) -> int:
@@ -168,17 +167,16 @@ def _memory(x: Tensor) -> tuple[Any, ...]:
 
 
 def _convolution(x: Step, weight: Tensor, bias: Tensor | None, *options: Any) -> Rule:
-    stride, padding, dilation, transposed, output_padding, groups = options
-    # A transposed one gives a few rows too many, which are cut off again.
-    ends = (stride[0] - 1, output_padding[1]) if transposed else output_padding
-    how = stride, (0, padding[1]), dilation, transposed, ends, groups
-    rule = Rule(lambda rows: aten.convolution(rows, weight, bias, *how), fill=0.0)
-    reach = dilation[0] * (weight.shape[2] - 1)
-    if transposed:
+    stride, padding, dilation, is_transposed, output_padding, groups = options
+    reach, top, ends = dilation[0] * (weight.shape[2] - 1), 0, output_padding
+    if is_transposed:  # without the rows above and below to which others would add
+        top, ends = reach, (stride[0] - 1, output_padding[1])
+    how = stride, (top, padding[1]), dilation, is_transposed, ends, groups
+    rule = Rule(lambda rows: aten.convolution(rows, weight, bias, *how), fill=0.0, after=reach)
+    if is_transposed:
         work = VALUE_WORK + weight[:, 0].numel() / (stride[0] * stride[1])
-        return replace(rule, up=stride[0], offset=-padding[0], before=reach, work=work)
-    work = VALUE_WORK + weight[0].numel()
-    return replace(rule, down=stride[0], offset=padding[0], after=reach, work=work)
+        return replace(rule, up=stride[0], offset=reach - padding[0], work=work)
+    return replace(rule, down=stride[0], offset=padding[0], work=VALUE_WORK + weight[0].numel())
 
 
 def _max_pool(

@@ -88,10 +88,8 @@ def _groups(logs: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 
 
 def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
-    """Markdown: each norm and mode at its rate: scores, and how it differs from the last norm.
-    Says where the rate is the lowest or the highest tried: a better one may lie beyond."""
+    """Markdown: each norm and mode at its rate: scores, and how it differs from the last norm."""
     rates = choose_rates(rows)
-    words = {way: f"{way[0]}, own statistics" if way[1] == "own" else way[0] for way in rates}
     scores: dict[Any, dict[Any, float]] = defaultdict(dict)
     for row in rows:
         way = row["norm"], row["mode"]
@@ -108,13 +106,9 @@ def report(rows: Sequence[Row], norms: Sequence[str]) -> Iterator[str]:
             columns = scores[*way, "validation", "f1"], f1, false
             cells = [f"{fmean(of.values()):.3f}" if of else "" for of in columns]
             cells.append(verdict(f1, last) if f1 is not last else "")
-            yield f"| {words[way]} | {rates[way]:g} | {' | '.join(cells)} |"
+            name = f"{way[0]}, own statistics" if way[1] == "own" else way[0]
+            yield f"| {name} | {rates[way]:g} | {' | '.join(cells)} |"
         yield ""
-    for way, rate in rates.items():
-        tried = sorted({row["rate"] for row in rows if row["norm"] == way[0]})
-        if len(tried) > 1 and rate in (tried[0], tried[-1]):
-            edge, more = ("highest", "higher") if rate == tried[-1] else ("lowest", "lower")
-            yield f"{words[way]}: best at {rate:g}, the {edge} that went well: add {more}\n"
 
 
 def choose_rates(rows: Sequence[Row]) -> dict[tuple[str, str], float]:
