@@ -101,6 +101,30 @@ def test_a_stroke_that_was_begun_goes_on(page, tmp_path):
     assert page.evaluate("pen") is None
 
 
+def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(page, tmp_path):
+    a, b = page.evaluate("DATA.followed")
+    see_alone(page, "A")
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    page.evaluate("cut(3000, 'B')")
+    page.locator("#copy").click()  # and it is run, but the page is not loaded again yet
+    page.evaluate("""() => {
+        rename("B_C", "B_B"); blank("GR", 100, 200); leaveScale("GR", 4000, 4100, 1);
+        isolate(followed.findIndex(({ name }) => name === "B"));
+        draw("draw"); pen.points = [[70, 50], [70, 90]]; endStroke(); setScale("GR", "0:9"); refresh(""); }""")
+    halves = [{**b, "name": name, "rows": rows, "lines": [[60, rows[0], 60, rows[1]]]}
+              for name, rows in (("B", [0, 2999]), ("B_B", [3000, 5999]))]  # fmt: skip
+    done = ["A=GR", "B:3000-5999=B_B"]
+    change_data(tmp_path, edits=2, done=done, followed=[{**a, "name": "GR"}, *halves])
+    for _ in range(2):
+        again(page)
+        words = ["DRAWN_1:50@70:90@70", "GR:4000-4100+1", "GR:100-200=", "B:50-90=", "B_B=B_C"]
+        assert edits(page) == [*words, "DRAWN_1=B"]
+        assert " --after 2-" in page.locator("#command").input_value()
+        assert page.locator("#lost").inner_text() == ""
+        assert page.evaluate("fix.scales") == {"GR": "0:9"}
+
+
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")

@@ -161,12 +161,16 @@ try {  // corrections that were not yet made when the page was left
     const renew = (then) => ({ ...then, scales: scalesSince(then.scales, kept.scaled), depth: kept.placed === placed ? then.depth : null });
     fix = renew(kept.fix);
     before.push(...kept.before.map((text) => JSON.stringify(renew(JSON.parse(text)))));
+    copied = kept.copied ?? [];
     lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");
   } else if (kept) {  // corrections after the command was copied, or of curves that were followed anew since
-    if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
-    lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word) && !depthWords().includes(word));
-    if (lost.length) reopen(({ edits }) => edits === kept.made);
+    const wasRun = ({ given }) => given.length && made === kept.made + given.length && given.every((word) => has.includes(word));
+    const run = kept.copied?.findLast(wasRun), since = run && madeSince(run.fix, kept.fix);
+    if (since) fix = since;
+    else if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
+    lost = [...kept.lost, ...(since ? [] : [...kept.given, ...kept.units])].filter((word) => !has.includes(word) && !depthWords().includes(word));
+    if (lost.length && !since) reopen(({ edits }) => edits === kept.made);
     refresh("");
   }
   opensWhole = !$("#edits").hidden || lost.length > 0 || (opensWhole && localStorage.getItem(shown) !== "0");
