@@ -981,7 +981,9 @@ def test_a_missed_stretch_is_drawn_point_by_point(tmp_path, browser_page):
     draw([200, 300], [210, 350], [220, 400])
     page.keyboard.press("Backspace")
     page.mouse.click(*page.evaluate(place, [230, 420]))
+    page.keyboard.press("Escape")  # it asks, and Playwright says no
     assert page.locator("#edits").is_hidden() and "3 so far" in page.locator("#pen").inner_text()
+    page.once("dialog", lambda dialog: dialog.accept())
     page.locator("#drop").focus()
     page.keyboard.press("Enter")
     assert page.locator("#edits").is_hidden() and page.locator("#pen").is_hidden()

@@ -2,8 +2,9 @@
 
 const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup", "give", "piece"];  // buttons, and what is drawn
 const stretches = { blank: "it is removed there", piece: "it becomes a curve of its own there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own", give: "its rows there become those of HEIR; where HEIR has rows there, too, the two change places" };
-function draw(kind) {  // begin, or drop what was drawn: depths that were typed only if that is meant. Returns whether it was done
-  if (pen?.kind === "depth" && String(pen.points) !== pen.had && !confirm("Give up the depths as you gave them now? Done keeps them.")) return false;
+function draw(kind) {  // begin, or drop what was drawn: depths that were typed, or a stroke of three points, only if that is meant. Returns whether it was done
+  const kept = { depth: String(pen?.points) !== pen?.had && "the depths as you gave them now", draw: pen?.points.length > 2 && `the ${pen.points.length} points of this stroke` }[pen?.kind];
+  if (kept && !confirm(`Give up ${kept}? Done keeps them.`)) return false;
   pen = kind ? { points: [], kind, of: followed[alone]?.name, heir: $("#mate").value } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   if (kind === "depth") pen.had = String(pen.points);
@@ -175,6 +176,7 @@ function endStroke() {
     if (points.length && isFar(points.at(-1), until)) return say("that is too far from where it goes on: click a point between");
     points.push(until);
   }
+  pen = null;
   draw();
   if (points.length < 2) return;
   if (points[0][1] > points.at(-1)[1]) points.reverse();
