@@ -1194,6 +1194,10 @@ def test_depth_is_given_by_clicks_where_it_is_printed(tmp_path, browser_page):
     click(300, "990")
     depth.click()
     assert "Two depths are needed in each log" in page.locator("#pen").inner_text()
+    settle(page)
+    drawn = """() => { const of = [...lineCanvas.getContext("2d").getImageData(0, 0, lineCanvas.width, lineCanvas.height).data];
+        return [[28, 32, 36], [255, 254, 251]].map((ink) => of.some((_, i) => i % 4 === 0 && ink.every((it, k) => of[i + k] === it))); }"""
+    assert page.evaluate(drawn) == [True, True], "digits, and a ground on print and colours"
     page.keyboard.press("Backspace")
     assert "The other depths are in m" in click(300, "1010.5 ft", "1010.5")[1]
     page.keyboard.press("Enter")

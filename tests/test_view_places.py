@@ -990,6 +990,10 @@ def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser
     assert page.locator("#name").input_value() == "SP"
     page.locator("#name").press(",")
     assert page.locator("#name").input_value() == ",SP", "it is written there"
+    page.locator("#name").press("Escape")
+    for key in ("F2", "D", "T", "Tab", "1", "Tab", "2", "Enter", ".", "F2", "X", "Enter"):
+        page.keyboard.press(key)  # name and scale of one after the other, without the mouse
+    assert page.evaluate("fix.scales") == {"DT": "1:2"} and edits(page)[1:] == ["B=DT", "C=X"]
 
 
 def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
@@ -1073,12 +1077,15 @@ def test_a_stretch_becomes_a_curve_of_its_own_by_two_clicks(tmp_path, browser_pa
     parse_edits(edits(page))
 
 
-def test_in_a_window_of_1280_pixels_the_head_is_one_line(tmp_path, browser_page):
+def test_in_a_window_of_1280_pixels_and_less_the_head_is_one_line(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
-    page.set_viewport_size({"width": 1280, "height": 700})
-    page.keyboard.press("n")
-    tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
-    assert tops[0] == tops[1]
+    for width in (1280, 1050):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.keyboard.press("n")
+        tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
+        assert tops[0] == tops[1]
+    page.keyboard.press("o")  # the mask, too
+    assert page.locator("#threshold").is_visible()
 
 
 def test_the_button_that_ends_a_step_is_read_where_the_step_is_done_already(tmp_path, browser_page):

@@ -88,7 +88,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), h: () => bare(true), ",": () => toCurve(-1), ".": () => toCurve(1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
-  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
+  f2: () => followed[alone] && $("#name").select(), escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { former: ",", following: ".", overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };

@@ -66,11 +66,12 @@ function drawLines() {
     else if (pen.kind !== "draw") trace(path, [0, y, columns, y]);
     else path.lineTo(x + 0.5, y + 0.5);
     context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
-    context.font = `${13 / state.zoom}px sans-serif`;
-    context.fillStyle = context.strokeStyle;
-    if (depth !== undefined) context.fillText(depth, x + 3 * dot, y - dot);
   }
   context.stroke(path);
+  context.font = `bold ${14 / state.zoom}px sans-serif`;
+  [context.fillStyle, context.strokeStyle] = ["--ink", "--panel"].map((name) => getComputedStyle(document.documentElement).getPropertyValue(name));
+  context.lineWidth = 5 / state.zoom;  // around the digits: they stand on print and colours
+  for (const [x, y, depth] of pen?.kind === "depth" ? pen.points : []) for (const write of ["strokeText", "fillText"]) context[write](depth, x + 3 * dot, y - dot);
 }
 
 const shown = `whole curves of ${location.pathname}`;  // what was shown last: 1, or 0, the mask
