@@ -991,6 +991,7 @@ def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser
     page.locator("#name").press(",")
     assert page.locator("#name").input_value() == ",SP", "it is written there"
     page.locator("#name").press("Escape")
+    page.locator("#mate").focus()  # where letters choose another curve
     for key in ("F2", "D", "T", "Tab", "1", "Tab", "2", "Enter", ".", "F2", "X", "Enter"):
         page.keyboard.press(key)  # name and scale of one after the other, without the mouse
     assert page.evaluate("fix.scales") == {"DT": "1:2"} and edits(page)[1:] == ["B=DT", "C=X"]

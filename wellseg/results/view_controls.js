@@ -103,7 +103,7 @@ addEventListener("keydown", (event) => {
   if (isUndo || isRedo) event.preventDefault();  // Ctrl Y leads elsewhere in some browsers
   if (isUndo) return pen ? removeOrBack() : $("#undo").click();
   if (isRedo) return pen || $("#redo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || (key !== "f2" && event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)"))) return;
   const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
