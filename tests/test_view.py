@@ -560,6 +560,7 @@ def test_curves_are_corrected_by_a_command_that_the_page_writes(tmp_path, browse
     ).inner_text().startswith("GR")
     alone("C")
     page.keyboard.press("Delete")
+    assert page.evaluate("note") == "C is removed: Ctrl Z takes it back"
     assert words() == ["A=GR", "C="] and [one[0] for one in shown()] == ["GR", "B"]
     assert "GR, B" in page.locator("#uncertain li").inner_text(), "as they are called now"
     alone("GR", 800)

@@ -227,6 +227,7 @@ function remove() {
   const own = followed[alone].name;
   marked = -1;
   correct("", () => becomes((part) => nameOf(part) === own, -1));
+  say(`${own} is removed: ${undoKey} takes it back`);  // also by a key that was hit by mistake
 }
 
 function removeOrBack() {
