@@ -995,6 +995,9 @@ def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser
     for key in ("F2", "D", "T", "Tab", "1", "Tab", "2", "Enter", ".", "F2", "X", "Enter"):
         page.keyboard.press(key)  # name and scale of one after the other, without the mouse
     assert page.evaluate("fix.scales") == {"DT": "1:2"} and edits(page)[1:] == ["B=DT", "C=X"]
+    for key, name in ((",", "DT"), ("Delete", None), (".", "X"), ("Delete", None), (",", "GR")):
+        page.keyboard.press(key)  # after one that was removed it goes on where that was
+        assert page.evaluate("followed[alone]?.name") == name
 
 
 def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):

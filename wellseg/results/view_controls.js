@@ -80,7 +80,10 @@ function setThreshold(value) {
 const bare = (on) => $("main").classList.toggle("bare", on);  // the paper alone, while H is held
 addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && bare(false));
 addEventListener("blur", () => bare(false));
-const toCurve = (by) => followed.length && !lineCanvas.hidden && !pen && $("#each").children[alone < 0 && by < 0 ? followed.length - 1 : (alone + by + followed.length) % followed.length].firstChild.click();
+function toCurve(by) {  // of the list; after one was removed on from there
+  const from = alone >= 0 ? alone : removed < 0 ? Math.min(0, -by) : removed - (by > 0);
+  if (followed.length && !lineCanvas.hidden && !pen) $("#each").children[(from + by + followed.length) % followed.length].firstChild.click();
+}
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {

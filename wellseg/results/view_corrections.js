@@ -224,9 +224,10 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
 
 function remove() {
   if (alone < 0) return;
-  const own = followed[alone].name;
+  const own = followed[alone].name, at = alone;
   marked = -1;
   correct("", () => becomes((part) => nameOf(part) === own, -1));
+  removed = at;
   say(`${own} is removed: ${undoKey} takes it back`);  // also by a key that was hit by mistake
 }
 

@@ -4,6 +4,7 @@ const original = DATA.followed ?? [], lineCanvas = $("#lines");
 let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
+let removed = -1;  // where the curve was in the list that was removed just now, or -1
 let marked = -1;  // the row that was clicked on or gone to, or -1
 // What is being drawn: kind, "draw", "tracks" or "depth", and points, [column, row], of a stroke or of borders of tracks,
 // and [column, row, depth].
@@ -90,6 +91,7 @@ function showWhole(on) {
 function isolate(which, row = -1) {
   if (which >= 0 && which !== alone && matchMedia("(max-width: 600px)").matches) $("#followed").scrollTop = 0;  // to what can be done with it
   alone = which;
+  removed = -1;
   marked = row;
   document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
   listPlaces();
