@@ -895,6 +895,8 @@ def test_a_stretch_off_its_scale_is_told_by_two_clicks(tmp_path, browser_page):
     first = round(page.evaluate("scroller.scrollTop / state.zoom")) + 100
     for way, lower, upper in (("over", 300, 0), ("under", 250, 200), ("under", 400, 350)):
         page.locator(f"#{way}").click()
+        is_told = "taken back" in page.locator("#pen").inner_text()  # what the second one does
+        assert is_told == (way == "under")
         for row in (lower, upper):
             page.mouse.click(*page.evaluate(AT_ROW, first + row))
     words = page.locator("#command").input_value().partition("--edit ")[2].split()

@@ -27,9 +27,10 @@ function sayPen() {
   })).sort((a, b) => a - b);
   const apart = columns * (slopes[Math.floor(0.8 * slopes.length)] ?? 0), tilts = apart > 24 ? ` This sheet leans: a depth is printed up to ${count(Math.round(apart))} rows lower or higher at the other side of the paper. Those given hold near the columns that you click on.` : "";
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
+  const way = { over: 1, under: -1 }[pen?.kind], isBackAgain = followed[alone]?.off?.some(([, , turns]) => turns * way < 0);  // as one that was found by mistake
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
-    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind].replaceAll("HEIR", pen.heir)}.`
+    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind].replaceAll("HEIR", pen.heir)}.${isBackAgain ? " Where it is said to be beyond the other border, that is taken back." : ""}`
     : pen?.gap ? `Click along ${own} in the gap, where it bends${here}; its ends are given, and the line will follow the ink.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = what;
