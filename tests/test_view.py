@@ -291,6 +291,7 @@ def test_zoom_stays_where_one_looks(opened):
     assert opened.evaluate("level()") == 1 and red(opened) > 50  # the reduced tiles
 
 
+@pytest.mark.slow
 def test_scrolling_through_a_tall_log_keeps_the_page_small(tmp_path, browser_page):
     gray, probability = wave(20_000, 120)
     page = browser_page(write_view(tmp_path, gray, probability))

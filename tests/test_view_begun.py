@@ -108,8 +108,10 @@ def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(pag
     page.locator("#name").press("Enter")
     page.evaluate("cut(3000, 'B')")
     page.locator("#copy").click()  # and it is run, but the page is not loaded again yet
+    page.evaluate("visit(1000)")
+    page.keyboard.press("a")
     page.evaluate("""() => {
-        rename("B_C", "B_B"); blank("GR", 100, 200); leaveScale("GR", 4000, 4100, 1);
+        rename("B_C", "B_B"); blank("GR", 100, 200); leaveScale("GR", 400, 500, 1);
         isolate(followed.findIndex(({ name }) => name === "B"));
         draw("draw"); pen.points = [[70, 50], [70, 90]]; endStroke(); setScale("GR", "0:9"); refresh(""); }""")
     halves = [{**b, "name": name, "rows": rows, "lines": [[60, rows[0], 60, rows[1]]]}
@@ -118,11 +120,15 @@ def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(pag
     change_data(tmp_path, edits=2, done=done, followed=[{**a, "name": "GR"}, *halves])
     for _ in range(2):
         again(page)
-        words = ["DRAWN_1:50@70:90@70", "GR:4000-4100+1", "GR:100-200=", "B:50-90=", "B_B=B_C"]
-        assert edits(page) == [*words, "DRAWN_1=B"]
+        words = ["DRAWN_1:50@70:90@70", "GR:400-500+1", "GR:100-200=", "GR:1001-5999=GR_B"]
+        assert edits(page) == [*words, "B:50-90=", "B_B=B_C", "DRAWN_1=B"]
         assert " --after 2-" in page.locator("#command").input_value()
         assert page.locator("#lost").inner_text() == ""
         assert page.evaluate("fix.scales") == {"GR": "0:9"}
+    assert page.evaluate("answerAt(1000)") == "cut"
+    page.once("dialog", lambda it: it.accept())  # all that is left is taken back
+    page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden() and page.evaluate("answerAt(1000)") == "seen"
 
 
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):

@@ -173,7 +173,8 @@ try {  // corrections that were not yet made when the page was left
     if (since) fix = since;
     else if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
     lost = [...kept.lost, ...(since ? [] : [...kept.given, ...kept.units])].filter((word) => !has.includes(word) && !depthWords().includes(word));
-    if (lost.length && !since) reopen(({ edits }) => edits === kept.made);
+    if (since) for (const [row, it] of Object.entries(answers)) if (it.edits === kept.made && run.answers[row]?.at === undefined) it.edits = made;  // Undo reopens it
+    reopen(({ edits }) => !since && lost.length && edits === kept.made);
     refresh("");
   }
   opensWhole = !$("#edits").hidden || lost.length > 0 || (opensWhole && localStorage.getItem(shown) !== "0");
