@@ -1013,6 +1013,13 @@ def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
     page.keyboard.press("c")
     page.keyboard.press("o")
     assert page.locator("#opacity").is_disabled(), "nothing is seen"
+    swatch = "getComputedStyle($('#each .swatch')).getPropertyValue('--c')"
+    assert page.evaluate(swatch).endswith("42%)")
+    see_alone(page, "A")
+    page.keyboard.press("i")  # dark ones are not seen on black paper
+    assert (
+        page.evaluate(swatch).endswith("62%)") and page.locator("#each [aria-pressed=true]").count()
+    )
 
 
 def test_the_ink_of_a_curve_is_shown_in_the_list(tmp_path, browser_page):

@@ -68,7 +68,14 @@ function showOverlay(on) {
 }
 function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
 function markDoubt(on) { state.doubt = on; pressed("#doubt", on); recolour(); }
-function invert(on) { state.inverted = on; pressed("#invert", on); document.body.classList.toggle("night", on); }
+function invert(on) {
+  state.inverted = on;
+  pressed("#invert", on);
+  document.body.classList.toggle("night", on);
+  listCurves();  // in their colours there
+  showQuestion();
+  soon();
+}
 function setTheme(name) { document.documentElement.dataset.theme = name; invert(name === "dark"); drawMap(); }
 function setThreshold(value) {
   state.threshold = between(0.04, value, 0.98);

@@ -9,8 +9,8 @@ let marked = -1;  // the row that was clicked on or gone to, or -1
 // What is being drawn: kind, "draw", "tracks" or "depth", and points, [column, row], of a stroke or of borders of tracks,
 // and [column, row, depth].
 let pen = null;
-// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
-const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
+// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter, and all lighter on black paper.
+const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3] + (state.inverted ? 20 : 0)}%)`;
 
 const reaches = (line, from, to) => line[1] <= to && line.at(-1) >= from;  // whether it has points in these rows
 
@@ -148,6 +148,6 @@ function listCurves() {
       isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
-    });
+    }).firstChild.setAttribute("aria-pressed", i === alone);
   });
 }
