@@ -902,7 +902,11 @@ def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_
         tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 5999]], []),
         C=([[80, 0, 80, 999]], [])
     )  # fmt: skip
-    page.evaluate("isolate(0)")
+    page.evaluate("isolate(0, 2000)")  # as at a crossing: a click on A, where B is beside it
+    assert page.locator("#give").inner_text() == "Give a stretch to B"
+    assert page.locator("#mate").input_value() == "C"
+    page.locator("#mate").click()
+    assert page.locator("#give").inner_text() == "Give a stretch to C"
     page.locator("#mate").select_option("B")
     page.locator("#give").click()
     assert "become those of B; where B has rows" in page.locator("#pen").inner_text()

@@ -176,7 +176,7 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#fault").textContent = half ? faultOf(curve, plain(half)) : doubtful(curve, { log, ...scale });
-  const others = row < 0 ? [] : nearest(curve, [row]).map(({ other }) => other);
+  const near = row < 0 ? [] : nearest(curve, [row]), others = near.map(({ other }) => other);
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
   $("#cut").disabled = row < 0;
@@ -185,7 +185,7 @@ function offer() {  // what can be done with the curve that is seen alone
   const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]).endsWith(ACROSS));  // in no track: wellseg curves would refuse it
   $("#over").disabled = $("#under").disabled = isAstray;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
-  offerJoins(curve, row);
+  offerJoins(curve, row, near[0]);
 }
 
 function split(row, ...names) {  // parts of these curves end above this row

@@ -5,7 +5,7 @@ const stretches = { blank: "it is removed there", piece: "it becomes a curve of 
 function draw(kind) {  // begin, or drop what was drawn: depths that were typed, or a stroke of three points, only if that is meant. Returns whether it was done
   const kept = { depth: String(pen?.points) !== pen?.had && "the depths as you gave them now", draw: pen?.points.length > 2 && `the ${pen.points.length} points of this stroke` }[pen?.kind];
   if (kept && !confirm(`Give up ${kept}? Done keeps them.`)) return false;
-  pen = kind ? { points: [], kind, of: followed[alone]?.name, heir: $("#mate").value } : null;
+  pen = kind ? { points: [], kind, of: followed[alone]?.name, heir } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   if (kind === "depth") pen.had = String(pen.points);
   $("#drawing").hidden = !kind;
