@@ -910,6 +910,12 @@ def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_
     page.locator("#mate").select_option("B")
     page.locator("#give").click()
     assert "become those of B; where B has rows" in page.locator("#pen").inner_text()
+    settle(page)
+    seen = """[100, 60, 80].map((column, i) => { const context = lineCanvas.getContext("2d");
+        context.lineWidth = 9;
+        const place = sheet.offsetLeft - scroller.scrollLeft + column * state.zoom;
+        return context.isPointInStroke(drawn[i], place * devicePixelRatio, 100); })"""
+    assert page.evaluate(seen) == [True, True, False], "where the two cross"
     page.keyboard.press("Escape")
     give(page, "B", 700, 1200)
     assert edits(page) == ["A:700-1200=B", "B:700-1200=A"]

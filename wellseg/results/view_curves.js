@@ -38,7 +38,7 @@ function drawLines() {
   context.setLineDash([]);
   const doubt = question(), pair = doubt && [doubt.curve, doubt.other];
   drawn = followed.map((curve, i) => {
-    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve);
+    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve) || (pen?.kind === "give" && pen.heir === curve.name);
     for (const line of curve.lines) if (isSeen && reaches(line, top, bottom)) trace(path, line);
     return path;
   });
