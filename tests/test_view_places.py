@@ -129,6 +129,8 @@ def test_a_place_without_a_gap_asks_whether_it_is_the_curve_or_lettering(tmp_pat
     page.keyboard.press("n")
     assert "or a line of the grid, lettering or dirt?" in page.locator("#ask").inner_text()
     assert page.locator("#fill").is_hidden() and page.locator("#exchange").is_hidden()
+    page.keyboard.press("x")
+    assert "no answer here" in page.evaluate("note") and page.locator("#edits").is_hidden()
     page.keyboard.press("r")  # a curve that was missed, as anywhere
     assert page.evaluate("[pen.points.length, pen.until === undefined]") == [0, True]
 

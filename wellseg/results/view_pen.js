@@ -42,6 +42,7 @@ function addPoint(event) {
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   if (pen.kind === "depth") return addDepth(column, row);
+  if (pen.kind in stretches && event.detail > 1) return;  // a double click is one end, not both
   const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [], far = isFar([x, y], [column, row]);
   const lines = [...pen.points.map((point) => point[1]), row, ...(endsAt([[column, row]]) ?? []).slice(1)], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");

@@ -220,7 +220,7 @@ function answer(what) {
     swap(now.other.name, at, now.curve.name);
     for (const it of of) noteAnswer(it, "exchanged", at);
     say(`exchanged from row ${count(at)} on: ${undoKey} takes it back`);
-  }
+  } else say("that is no answer here: those that are have buttons");
   showQuestion();
 }
 
