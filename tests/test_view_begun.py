@@ -129,6 +129,18 @@ def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(pag
     page.once("dialog", lambda it: it.accept())  # all that is left is taken back
     page.locator("#undo").click()
     assert page.locator("#edits").is_hidden() and page.evaluate("answerAt(1000)") == "seen"
+    page.evaluate("correct('', () => { fix.tracks = [[20, 300]]; })")  # a command without --edit
+    page.locator("#copy").click()
+    page.evaluate("cut(3000, 'GR')")
+    borders = [[20, 0, 20, 5999], [300, 0, 300, 5999]]
+    change_data(
+        tmp_path,
+        done=["--tracks 20-300"],
+        followed=[{**a, "name": "GR", "borders": borders}, *halves],
+    )
+    again(page)
+    assert edits(page) == ["GR:3000-5999=GR_B"] and page.locator("#lost").inner_text() == ""
+    assert "--tracks" not in page.locator("#command").input_value()
 
 
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):

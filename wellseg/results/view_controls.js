@@ -175,7 +175,7 @@ try {  // corrections that were not yet made when the page was left
     lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");
   } else if (kept) {  // corrections after the command was copied, or of curves that were followed anew since
-    const wasRun = ({ given }) => given.length && made === kept.made + given.length && given.every((word) => has.includes(word));
+    const wasRun = ({ given, edits }) => given.length && made === kept.made + edits && given.every((word) => has.includes(word));
     const run = kept.copied?.findLast(wasRun), since = run && madeSince(run.fix, kept.fix);
     if (since) fix = since;
     else if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows

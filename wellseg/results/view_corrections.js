@@ -7,7 +7,7 @@ fix = untouched();
 const before = [];  // to go back to
 let after = [];  // what was taken back since, and may be made again: ``fix``, and answers at places to check
 let lost = [];  // words that a command did not have
-let copied = [];  // ``fix``, its words and answers as commands were copied, the last ones: one of these may have been run since
+let copied = [];  // ``fix``, its words, how many of them are of --edit, and answers, as commands were copied, the last ones: one of these may have been run since
 const store = `corrections, strokes, scales and logs of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 // Of which curves a command is, for wellseg curves: their names and rows.
 const mark = [...original.map(({ name, rows }) => `${name} ${rows}`).join()].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 1000003, 0);
@@ -119,7 +119,7 @@ addEventListener("storage", ({ key }) => key === store && location.reload());  /
 
 $("#command").addEventListener("copy", () => {  // by the button, or by hand
   const given = words();
-  if (!isAnew(given)) copied = [...copied.slice(-2), JSON.parse(JSON.stringify({ fix, given, answers }))];
+  if (!isAnew(given)) copied = [...copied.slice(-2), JSON.parse(JSON.stringify({ fix, edits: given.length, given: [...given, ...trackWords()], answers }))];
   keep(given);
 });
 
