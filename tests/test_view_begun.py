@@ -143,6 +143,29 @@ def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(pag
     assert "--tracks" not in page.locator("#command").input_value()
 
 
+def test_a_command_too_long_for_windows_is_made_in_two(page, tmp_path):
+    page.add_init_script("Object.defineProperty(navigator, 'platform', { value: 'Win32' })")
+    again(page)
+    command, long = page.locator("#command"), page.locator("#long")
+    stroke = """(tall) => correct("B", () => {
+        draw("draw"); pen.points = Array.from({ length: tall }, (_, row) => [110, row]); endStroke(); })"""
+    page.evaluate(stroke, 4)
+    assert command.input_value().startswith(f'wellseg curves "{tmp_path}'.replace("/", "\\"))
+    assert long.is_hidden()
+    page.evaluate(stroke, 1000)
+    assert long.inner_text() == "It is too long for cmd: use PowerShell."
+    page.evaluate(stroke, 3900)
+    page.evaluate("correct('B', () => blank('B', 4000, 4001))")
+    assert "Undo some, copy and run the rest" in long.inner_text()
+    page.locator("#undo").click()
+    page.locator("#copy").click()
+    done = edits(page)
+    page.locator("#redo").click()
+    change_data(tmp_path, edits=len(done), done=done)
+    again(page)
+    assert edits(page) == ["B:4000-4001="] and page.locator("#lost").inner_text() == ""
+
+
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")

@@ -99,7 +99,9 @@ function refresh(name) {
   const given = words();
   $("#edits").hidden = !given.length && !fix.tracks && !isScaled() && !isDepthNew();
   $("#command").value = $("#edits").hidden ? "" : command(given);
-  $("#long").hidden = !onWindows || $("#command").value.length < 8000;
+  const long = $("#command").value.length;
+  $("#long").hidden = !onWindows || long < 8000;
+  $("#long").textContent = long < 32000 ? "It is too long for cmd: use PowerShell." : "It is too long for Windows: Undo some, copy and run the rest, Redo them, and load the page again.";
   $("#anew").hidden = !isAnew(given);
   $("#copy").disabled = $("#edits").hidden;
   $("#undo").disabled = $("#edits").hidden && !before.length;
