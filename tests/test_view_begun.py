@@ -101,6 +101,71 @@ def test_a_stroke_that_was_begun_goes_on(page, tmp_path):
     assert page.evaluate("pen") is None
 
 
+def test_what_is_corrected_after_a_command_was_copied_stays_for_the_next_one(page, tmp_path):
+    a, b = page.evaluate("DATA.followed")
+    see_alone(page, "A")
+    page.locator("#name").fill("GR")
+    page.locator("#name").press("Enter")
+    page.evaluate("cut(3000, 'B')")
+    page.locator("#copy").click()  # and it is run, but the page is not loaded again yet
+    page.evaluate("visit(1000)")
+    page.keyboard.press("a")
+    page.evaluate("""() => {
+        rename("B_C", "B_B"); blank("GR", 100, 200); leaveScale("GR", 400, 500, 1);
+        isolate(followed.findIndex(({ name }) => name === "B"));
+        draw("draw"); pen.points = [[70, 50], [70, 90]]; endStroke(); setScale("GR", "0:9"); refresh(""); }""")
+    halves = [{**b, "name": name, "rows": rows, "lines": [[60, rows[0], 60, rows[1]]]}
+              for name, rows in (("B", [0, 2999]), ("B_B", [3000, 5999]))]  # fmt: skip
+    done = ["A=GR", "B:3000-5999=B_B"]
+    change_data(tmp_path, edits=2, done=done, followed=[{**a, "name": "GR"}, *halves])
+    for _ in range(2):
+        again(page)
+        words = ["DRAWN_1:50@70:90@70", "GR:400-500+1", "GR:100-200=", "GR:1001-5999=GR_B"]
+        assert edits(page) == [*words, "B:50-90=", "B_B=B_C", "DRAWN_1=B"]
+        assert " --after 2-" in page.locator("#command").input_value()
+        assert page.locator("#lost").inner_text() == ""
+        assert page.evaluate("fix.scales") == {"GR": "0:9"}
+    assert page.evaluate("answerAt(1000)") == "cut"
+    page.once("dialog", lambda it: it.accept())  # all that is left is taken back
+    page.locator("#undo").click()
+    assert page.locator("#edits").is_hidden() and page.evaluate("answerAt(1000)") == "seen"
+    page.evaluate("correct('', () => { fix.tracks = [[20, 300]]; })")  # a command without --edit
+    page.locator("#copy").click()
+    page.evaluate("cut(3000, 'GR')")
+    borders = [[20, 0, 20, 5999], [300, 0, 300, 5999]]
+    change_data(
+        tmp_path,
+        done=["--tracks 20-300"],
+        followed=[{**a, "name": "GR", "borders": borders}, *halves],
+    )
+    again(page)
+    assert edits(page) == ["GR:3000-5999=GR_B"] and page.locator("#lost").inner_text() == ""
+    assert "--tracks" not in page.locator("#command").input_value()
+
+
+def test_a_command_too_long_for_windows_is_made_in_two(page, tmp_path):
+    page.add_init_script("Object.defineProperty(navigator, 'platform', { value: 'Win32' })")
+    again(page)
+    command, long = page.locator("#command"), page.locator("#long")
+    stroke = """(tall) => correct("B", () => {
+        draw("draw"); pen.points = Array.from({ length: tall }, (_, row) => [110, row]); endStroke(); })"""
+    page.evaluate(stroke, 4)
+    assert command.input_value().startswith(f'wellseg curves "{tmp_path}'.replace("/", "\\"))
+    assert long.is_hidden()
+    page.evaluate(stroke, 1000)
+    assert long.inner_text() == "It is too long for cmd: use PowerShell."
+    page.evaluate(stroke, 3900)
+    page.evaluate("correct('B', () => blank('B', 4000, 4001))")
+    assert "Undo some, copy and run the rest" in long.inner_text()
+    page.locator("#undo").click()
+    page.locator("#copy").click()
+    done = edits(page)
+    page.locator("#redo").click()
+    change_data(tmp_path, edits=len(done), done=done)
+    again(page)
+    assert edits(page) == ["B:4000-4001="] and page.locator("#lost").inner_text() == ""
+
+
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], []))
     page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw 1; } })")

@@ -129,6 +129,8 @@ def test_a_place_without_a_gap_asks_whether_it_is_the_curve_or_lettering(tmp_pat
     page.keyboard.press("n")
     assert "or a line of the grid, lettering or dirt?" in page.locator("#ask").inner_text()
     assert page.locator("#fill").is_hidden() and page.locator("#exchange").is_hidden()
+    page.keyboard.press("x")
+    assert "no answer here" in page.evaluate("note") and page.locator("#edits").is_hidden()
     page.keyboard.press("r")  # a curve that was missed, as anywhere
     assert page.evaluate("[pen.points.length, pen.until === undefined]") == [0, True]
 
@@ -902,10 +904,20 @@ def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_
         tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 5999]], []),
         C=([[80, 0, 80, 999]], [])
     )  # fmt: skip
-    page.evaluate("isolate(0)")
+    page.evaluate("isolate(0, 2000)")  # as at a crossing: a click on A, where B is beside it
+    assert page.locator("#give").inner_text() == "Give a stretch to B"
+    assert page.locator("#mate").input_value() == "C"
+    page.locator("#mate").click()
+    assert page.locator("#give").inner_text() == "Give a stretch to C"
     page.locator("#mate").select_option("B")
     page.locator("#give").click()
     assert "become those of B; where B has rows" in page.locator("#pen").inner_text()
+    settle(page)
+    seen = """[100, 60, 80].map((column, i) => { const context = lineCanvas.getContext("2d");
+        context.lineWidth = 9;
+        const place = sheet.offsetLeft - scroller.scrollLeft + column * state.zoom;
+        return context.isPointInStroke(drawn[i], place * devicePixelRatio, 100); })"""
+    assert page.evaluate(seen) == [True, True, False], "where the two cross"
     page.keyboard.press("Escape")
     give(page, "B", 700, 1200)
     assert edits(page) == ["A:700-1200=B", "B:700-1200=A"]
@@ -990,6 +1002,14 @@ def test_curves_are_named_one_after_the_other_without_the_list(tmp_path, browser
     assert page.locator("#name").input_value() == "SP"
     page.locator("#name").press(",")
     assert page.locator("#name").input_value() == ",SP", "it is written there"
+    page.locator("#name").press("Escape")
+    page.locator("#mate").focus()  # where letters choose another curve
+    for key in ("F2", "D", "T", "Tab", "1", "Tab", "2", "Enter", ".", "F2", "X", "Enter"):
+        page.keyboard.press(key)  # name and scale of one after the other, without the mouse
+    assert page.evaluate("fix.scales") == {"DT": "1:2"} and edits(page)[1:] == ["B=DT", "C=X"]
+    for key, name in ((",", "DT"), ("Delete", None), (".", "X"), ("Delete", None), (",", "GR")):
+        page.keyboard.press(key)  # after one that was removed it goes on where that was
+        assert page.evaluate("followed[alone]?.name") == name
 
 
 def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
@@ -1005,6 +1025,13 @@ def test_the_ink_below_a_curve_can_be_seen(tmp_path, browser_page):
     page.keyboard.press("c")
     page.keyboard.press("o")
     assert page.locator("#opacity").is_disabled(), "nothing is seen"
+    swatch = "getComputedStyle($('#each .swatch')).getPropertyValue('--c')"
+    assert page.evaluate(swatch).endswith("42%)")
+    see_alone(page, "A")
+    page.keyboard.press("i")  # dark ones are not seen on black paper
+    assert (
+        page.evaluate(swatch).endswith("62%)") and page.locator("#each [aria-pressed=true]").count()
+    )
 
 
 def test_the_ink_of_a_curve_is_shown_in_the_list(tmp_path, browser_page):
@@ -1073,12 +1100,15 @@ def test_a_stretch_becomes_a_curve_of_its_own_by_two_clicks(tmp_path, browser_pa
     parse_edits(edits(page))
 
 
-def test_in_a_window_of_1280_pixels_the_head_is_one_line(tmp_path, browser_page):
+def test_in_a_window_of_1280_pixels_and_less_the_head_is_one_line(tmp_path, browser_page):
     page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000]))
-    page.set_viewport_size({"width": 1280, "height": 700})
-    page.keyboard.press("n")
-    tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
-    assert tops[0] == tops[1]
+    for width in (1280, 1050):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.keyboard.press("n")
+        tops = [page.locator(it).bounding_box()["y"] for it in ("#overlay", "#help")]
+        assert tops[0] == tops[1]
+    page.keyboard.press("o")  # the mask, too
+    assert page.locator("#threshold").is_visible()
 
 
 def test_the_button_that_ends_a_step_is_read_where_the_step_is_done_already(tmp_path, browser_page):

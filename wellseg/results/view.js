@@ -290,8 +290,8 @@ function drawMap() {
 
 let aim = null;  // the row that was last gone to, and how far down that has led
 
-function goTo(row) {
-  scroller.scrollTop = row * state.zoom - scroller.clientHeight / 2;
+function goTo(row, tall = scroller.clientHeight) {  // to the middle of so many pixels from the top
+  scroller.scrollTop = row * state.zoom - tall / 2;
   aim = { row, top: scroller.scrollTop };
   soon();
 }

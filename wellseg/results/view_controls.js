@@ -68,7 +68,14 @@ function showOverlay(on) {
 }
 function showList(on) { pressed("#list", on); $("#places").hidden = !on; }
 function markDoubt(on) { state.doubt = on; pressed("#doubt", on); recolour(); }
-function invert(on) { state.inverted = on; pressed("#invert", on); document.body.classList.toggle("night", on); }
+function invert(on) {
+  state.inverted = on;
+  pressed("#invert", on);
+  document.body.classList.toggle("night", on);
+  listCurves();  // in their colours there
+  showQuestion();
+  soon();
+}
 function setTheme(name) { document.documentElement.dataset.theme = name; invert(name === "dark"); drawMap(); }
 function setThreshold(value) {
   state.threshold = between(0.04, value, 0.98);
@@ -80,7 +87,10 @@ function setThreshold(value) {
 const bare = (on) => $("main").classList.toggle("bare", on);  // the paper alone, while H is held
 addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && bare(false));
 addEventListener("blur", () => bare(false));
-const toCurve = (by) => followed.length && !lineCanvas.hidden && !pen && $("#each").children[alone < 0 && by < 0 ? followed.length - 1 : (alone + by + followed.length) % followed.length].firstChild.click();
+function toCurve(by) {  // of the list; after one was removed on from there
+  const from = alone >= 0 ? alone : removed < 0 ? Math.min(0, -by) : removed - (by > 0);
+  if (followed.length && !lineCanvas.hidden && !pen) $("#each").children[(from + by + followed.length) % followed.length].firstChild.click();
+}
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const actions = {
@@ -88,7 +98,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), h: () => bare(true), ",": () => toCurve(-1), ".": () => toCurve(1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
-  escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
+  f2: () => followed[alone] && $("#name").select(), escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { former: ",", following: ".", overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
@@ -103,7 +113,7 @@ addEventListener("keydown", (event) => {
   if (isUndo || isRedo) event.preventDefault();  // Ctrl Y leads elsewhere in some browsers
   if (isUndo) return pen ? removeOrBack() : $("#undo").click();
   if (isRedo) return pen || $("#redo").click();
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog").open || (key !== "f2" && event.target.matches("#name, #other, #mate, #command, #scale input:not(#log)"))) return;
   const action = (event.key !== "Enter" || (pen && event.target !== $("#drop"))) && actions[{ "=": "+", "−": "-" }[event.key] ?? event.key.toLowerCase()];
   const screen = scroller.clientHeight * 0.9;
   const by = { PageDown: screen, PageUp: -screen, ArrowDown: 60, ArrowUp: -60, Home: -Infinity, End: Infinity, " ": screen }[event.key];
@@ -161,12 +171,17 @@ try {  // corrections that were not yet made when the page was left
     const renew = (then) => ({ ...then, scales: scalesSince(then.scales, kept.scaled), depth: kept.placed === placed ? then.depth : null });
     fix = renew(kept.fix);
     before.push(...kept.before.map((text) => JSON.stringify(renew(JSON.parse(text)))));
+    copied = kept.copied ?? [];
     lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");
   } else if (kept) {  // corrections after the command was copied, or of curves that were followed anew since
-    if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
-    lost = [...kept.lost, ...kept.given, ...kept.units].filter((word) => !has.includes(word) && !depthWords().includes(word));
-    if (lost.length) reopen(({ edits }) => edits === kept.made);
+    const wasRun = ({ given, edits }) => given.length && made === kept.made + edits && given.every((word) => has.includes(word));
+    const run = kept.copied?.findLast(wasRun), since = run && madeSince(run.fix, kept.fix);
+    if (since) fix = since;
+    else if (kept.placed === placed) fix.depth = kept.fix.depth;  // of the scan's rows
+    lost = [...kept.lost, ...(since ? [] : [...kept.given, ...kept.units])].filter((word) => !has.includes(word) && !depthWords().includes(word));
+    if (since) for (const [row, it] of Object.entries(answers)) if (it.edits === kept.made && run.answers[row]?.at === undefined) it.edits = made;  // Undo reopens it
+    reopen(({ edits }) => !since && lost.length && edits === kept.made);
     refresh("");
   }
   opensWhole = !$("#edits").hidden || lost.length > 0 || (opensWhole && localStorage.getItem(shown) !== "0");

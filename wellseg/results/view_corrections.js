@@ -7,6 +7,7 @@ fix = untouched();
 const before = [];  // to go back to
 let after = [];  // what was taken back since, and may be made again: ``fix``, and answers at places to check
 let lost = [];  // words that a command did not have
+let copied = [];  // ``fix``, its words, how many of them are of --edit, and answers, as commands were copied, the last ones: one of these may have been run since
 const store = `corrections, strokes, scales and logs of ${location.pathname}`, made = DATA.edits ?? 0;  // made: of these curves, by now
 // Of which curves a command is, for wellseg curves: their names and rows.
 const mark = [...original.map(({ name, rows }) => `${name} ${rows}`).join()].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 1000003, 0);
@@ -98,7 +99,9 @@ function refresh(name) {
   const given = words();
   $("#edits").hidden = !given.length && !fix.tracks && !isScaled() && !isDepthNew();
   $("#command").value = $("#edits").hidden ? "" : command(given);
-  $("#long").hidden = !onWindows || $("#command").value.length < 8000;
+  const long = $("#command").value.length;
+  $("#long").hidden = !onWindows || long < 8000;
+  $("#long").textContent = long < 32000 ? "It is too long for cmd: use PowerShell." : "It is too long for Windows: Undo some, copy and run the rest, Redo them, and load the page again.";
   $("#anew").hidden = !isAnew(given);
   $("#copy").disabled = $("#edits").hidden;
   $("#undo").disabled = $("#edits").hidden && !before.length;
@@ -106,11 +109,42 @@ function refresh(name) {
   $("#steps").hidden = $("#undo").disabled && $("#redo").disabled;
   $("#copy").textContent = "Copy";
   $("#lost").textContent = lost.length ? `These corrections were not made: make them again, or click here to forget them. ${lost.join(", ")}` : "";
-  try {  // for the page when it is loaded again
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, scaled, placed, lost, units: [...trackWords(), ...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
+  keep(given);
+}
+
+function keep(given) {  // for the page when it is loaded again
+  try {
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, copied, scaled, placed, lost, units: [...trackWords(), ...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
   } catch { $("#lost").textContent += " This browser keeps no corrections: run the command before you leave the page."; }  // its store is full, or closed
 }
 addEventListener("storage", ({ key }) => key === store && location.reload());  // corrected in another tab: what is written here later has those, too
+
+$("#command").addEventListener("copy", () => {  // by the button, or by hand
+  const given = words();
+  if (!isAnew(given)) copied = [...copied.slice(-2), JSON.parse(JSON.stringify({ fix, edits: given.length, given: [...given, ...trackWords()], answers }))];
+  keep(given);
+});
+
+// Of the corrections ``then`` those that were made since ``run``, of which the curves are by now; null: they cannot be told apart.
+function madeSince(run, then) {
+  const strokes = run.strokes.length, isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  if (!isSame(then.strokes.slice(0, strokes), run.strokes)) return null;
+  const now = { ...untouched(), strokes: then.strokes.slice(strokes), scales: scalesSince(then.scales, run.scales) };
+  for (const kind of ["tracks", "depth"]) if (!isSame(then[kind], run[kind])) now[kind] = then[kind];
+  const numberAs = (as) => (as < 0 ? -1 : now.names.includes(then.names[as]) ? now.names.indexOf(then.names[as]) : now.names.push(then.names[as]) - 1);
+  const all = run.parts.flatMap((parts, i) => parts.flatMap((was) => then.parts[i].map((is) => (
+    { was, is, from: Math.max(was.from, is.from), to: Math.min(was.to, is.to), off: (is.off ?? 0) - (was.off ?? 0) }))).filter(({ from, to }) => from <= to));
+  if (all.some(({ was, is }) => was.as < 0 && is.as >= 0)) return null;  // what the files have no more was taken back
+  now.parts = original.map(({ name, rows: [from, to] }, as) => {
+    const its = all.filter(({ was }) => was.as >= 0 && run.names[was.as] === name).map(({ is, off, ...rows }) => ({ ...rows, as: numberAs(is.as), off: off || undefined }));
+    const isOne = its.every((one) => one.as === its[0].as && one.off === its[0].off);  // also between its pieces
+    const cut = (parts, one) => parts.flatMap((part) => [{ ...part, to: Math.min(part.to, one.from - 1) },
+      { from: Math.max(part.from, one.from), to: Math.min(part.to, one.to), as: one.as, off: one.off }, { ...part, from: Math.max(part.from, one.to + 1) }]).filter((part) => part.from <= part.to);
+    return (isOne ? its.slice(0, 1).map((one) => ({ ...one, from, to })) : its).reduce(cut, [{ from, to, as }]);
+  });
+  now.parts.push(...then.parts.slice(run.parts.length).map((parts) => parts.map((part) => ({ ...part, as: numberAs(part.as) }))));
+  return now;
+}
 
 // How far the work is, and whether curves lie where no depth is known.
 function showSteps() {
@@ -144,7 +178,7 @@ function offer() {  // what can be done with the curve that is seen alone
   for (const [id, value] of Object.entries(scale)) $(`#${id}`).value = value;
   $("#log").checked = log;
   $("#fault").textContent = half ? faultOf(curve, plain(half)) : doubtful(curve, { log, ...scale });
-  const others = row < 0 ? [] : nearest(curve, [row]).map(({ other }) => other);
+  const near = row < 0 ? [] : nearest(curve, [row]), others = near.map(({ other }) => other);
   $("#cut").textContent = row < 0 ? "Cut: click on the curve" : `Cut at row ${count(row)}`;
   $("#swap").textContent = row < 0 ? "Exchange from there on" : `Exchange from row ${count(row)} on`;
   $("#cut").disabled = row < 0;
@@ -153,7 +187,7 @@ function offer() {  // what can be done with the curve that is seen alone
   const isAstray = isInNone(curve) || (curve.track === undefined && valueAt(curve, ...curve.lines[0]).endsWith(ACROSS));  // in no track: wellseg curves would refuse it
   $("#over").disabled = $("#under").disabled = isAstray;
   $("#other").replaceChildren(...others.map(({ name }) => new Option(name)));
-  offerJoins(curve, row);
+  offerJoins(curve, row, near[0]);
 }
 
 function split(row, ...names) {  // parts of these curves end above this row
@@ -192,9 +226,11 @@ function rename(name, own = followed[alone].name, also = undefined) {  // also: 
 
 function remove() {
   if (alone < 0) return;
-  const own = followed[alone].name;
+  const own = followed[alone].name, at = alone;
   marked = -1;
   correct("", () => becomes((part) => nameOf(part) === own, -1));
+  removed = at;
+  say(`${own} is removed: ${undoKey} takes it back`);  // also by a key that was hit by mistake
 }
 
 function removeOrBack() {

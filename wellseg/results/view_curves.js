@@ -4,12 +4,13 @@ const original = DATA.followed ?? [], lineCanvas = $("#lines");
 let followed = original;  // with the corrections made here
 let alone = -1;  // the curve that is seen by itself, or -1
 let drawn = [];  // the path of each, where it is seen
+let removed = -1;  // where the curve was in the list that was removed just now, or -1
 let marked = -1;  // the row that was clicked on or gone to, or -1
 // What is being drawn: kind, "draw", "tracks" or "depth", and points, [column, row], of a stroke or of borders of tracks,
 // and [column, row, depth].
 let pen = null;
-// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter.
-const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3]}%)`;
+// Far apart in hue, also from the next one in the list; those that come near again are darker or lighter, and all lighter on black paper.
+const hue = (i) => `hsl(${Math.round((i * 137.5) % 360)} 85% ${[42, 28, 56][Math.floor(i / 6) % 3] + (state.inverted ? 20 : 0)}%)`;
 
 const reaches = (line, from, to) => line[1] <= to && line.at(-1) >= from;  // whether it has points in these rows
 
@@ -37,7 +38,7 @@ function drawLines() {
   context.setLineDash([]);
   const doubt = question(), pair = doubt && [doubt.curve, doubt.other];
   drawn = followed.map((curve, i) => {
-    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve);
+    const path = new Path2D(), isSeen = alone < 0 || alone === i || pair?.includes(curve) || (pen?.kind === "give" && pen.heir === curve.name);
     for (const line of curve.lines) if (isSeen && reaches(line, top, bottom)) trace(path, line);
     return path;
   });
@@ -66,11 +67,12 @@ function drawLines() {
     else if (pen.kind !== "draw") trace(path, [0, y, columns, y]);
     else path.lineTo(x + 0.5, y + 0.5);
     context.strokeRect(x + 0.5 - dot, y + 0.5 - dot, 2 * dot, 2 * dot);
-    context.font = `${13 / state.zoom}px sans-serif`;
-    context.fillStyle = context.strokeStyle;
-    if (depth !== undefined) context.fillText(depth, x + 3 * dot, y - dot);
   }
   context.stroke(path);
+  context.font = `bold ${14 / state.zoom}px sans-serif`;
+  [context.fillStyle, context.strokeStyle] = ["--ink", "--panel"].map((name) => getComputedStyle(document.documentElement).getPropertyValue(name));
+  context.lineWidth = 5 / state.zoom;  // around the digits: they stand on print and colours
+  for (const [x, y, depth] of pen?.kind === "depth" ? pen.points : []) for (const write of ["strokeText", "fillText"]) context[write](depth, x + 3 * dot, y - dot);
 }
 
 const shown = `whole curves of ${location.pathname}`;  // what was shown last: 1, or 0, the mask
@@ -89,6 +91,7 @@ function showWhole(on) {
 function isolate(which, row = -1) {
   if (which >= 0 && which !== alone && matchMedia("(max-width: 600px)").matches) $("#followed").scrollTop = 0;  // to what can be done with it
   alone = which;
+  removed = -1;
   marked = row;
   document.querySelectorAll("#each button").forEach((button, i) => button.setAttribute("aria-pressed", i === alone));
   listPlaces();
@@ -145,6 +148,6 @@ function listCurves() {
       isolate(...(alone === i ? [-1] : [i, marked]));
       const top = scroller.scrollTop / state.zoom, tall = scroller.clientHeight / state.zoom;
       if (alone === i && (first > top + tall || last < top)) goTo(first + tall / 3);
-    });
+    }).firstChild.setAttribute("aria-pressed", i === alone);
   });
 }

@@ -112,15 +112,17 @@ function mates(curve, row) {
   }).sort((a, b) => a.isAside - b.isAside || a.isOver - b.isOver || a.unlike - b.unlike || a.near - b.near).map(({ other }) => other);
 }
 
-function offerJoins(curve, row) {  // in the box of a curve that is seen alone
+let heir = "";  // who may be given a stretch: the curve beside this one where it was clicked on, as at a crossing, or the one chosen last
+function offerJoins(curve, row, beside) {  // in the box of a curve that is seen alone
   const others = mates(curve, row);
   $("#mate").replaceChildren(...others.map(({ name }) => new Option(name)));
   $("#mate").hidden = $("#join").hidden = $("#give").hidden = !others.length;
+  heir = beside && beside.apart < DPI / 2 && beside.aside < 2 && !beside.unlike ? beside.other.name : $("#mate").value;
   offerLeap();
 }
 
 function offerLeap() {  // of the curve that is seen alone, or if it were joined with the one that is chosen
-  $("#give").textContent = `Give a stretch to ${pen?.kind === "give" ? pen.heir : $("#mate").value}`;
+  $("#give").textContent = `Give a stretch to ${pen?.kind === "give" ? pen.heir : heir}`;
   const { name } = followed[alone], leap = leapOf(name) ?? leapBetween(name, $("#mate").value);
   $("#leap").hidden = !leap;
   if (!leap) return;
@@ -129,7 +131,10 @@ function offerLeap() {  // of the curve that is seen alone, or if it were joined
   $("#turned").onclick = () => endLeap(leap);
   $("#spare").onclick = () => backLeap(leap);
 }
-$("#mate").onchange = offerLeap;
+for (const box of ["#mate", "#other"]) $(box).onchange = $(box).onclick = () => {
+  heir = $(box).value;
+  offerLeap();
+};
 
 // A name that was given stays, rather than one that wellseg gave or that of a piece that was cut off; else that of the other one.
 const isCutOff = (name) => /_B+$/i.test(name) && fix.names.some((one) => one.toLowerCase() === name.replace(/_B+$/i, "").toLowerCase());  // RHO_B alone is none

@@ -2,9 +2,10 @@
 
 const pens = ["draw", "tracks", "depth", "blank", "over", "under", "backup", "give", "piece"];  // buttons, and what is drawn
 const stretches = { blank: "it is removed there", piece: "it becomes a curve of its own there", over: "it is beyond the right border there, and printed one track to the left", under: "it is beyond the left border there, and printed one track to the right", backup: "it is its backup, on a scale of ten times as much, and becomes a curve of its own", give: "its rows there become those of HEIR; where HEIR has rows there, too, the two change places" };
-function draw(kind) {  // begin, or drop what was drawn: depths that were typed only if that is meant. Returns whether it was done
-  if (pen?.kind === "depth" && String(pen.points) !== pen.had && !confirm("Give up the depths as you gave them now? Done keeps them.")) return false;
-  pen = kind ? { points: [], kind, of: followed[alone]?.name, heir: $("#mate").value } : null;
+function draw(kind) {  // begin, or drop what was drawn: depths that were typed, or a stroke of three points, only if that is meant. Returns whether it was done
+  const kept = { depth: String(pen?.points) !== pen?.had && "the depths as you gave them now", draw: pen?.points.length > 2 && `the ${pen.points.length} points of this stroke` }[pen?.kind];
+  if (kept && !confirm(`Give up ${kept}? Done keeps them.`)) return false;
+  pen = kind ? { points: [], kind, of: followed[alone]?.name, heir } : null;
   if (kind === "depth") pen.points = depths().logs.flatMap(({ points }) => points.map(([row, depth]) => [columns / 2, row, depth]));
   if (kind === "depth") pen.had = String(pen.points);
   $("#drawing").hidden = !kind;
@@ -26,9 +27,10 @@ function sayPen() {
   })).sort((a, b) => a - b);
   const apart = columns * (slopes[Math.floor(0.8 * slopes.length)] ?? 0), tilts = apart > 24 ? ` This sheet leans: a depth is printed up to ${count(Math.round(apart))} rows lower or higher at the other side of the paper. Those given hold near the columns that you click on.` : "";
   const leans = lean > 9 ? ` On this sheet the borders that were found wander by ${count(lean)} px; these will be straight.` : "";
+  const way = { over: 1, under: -1 }[pen?.kind], isBackAgain = followed[alone]?.off?.some(([, , turns]) => turns * way < 0);  // as one that was found by mistake
   const what = pen?.kind === "tracks" ? `Click on the left and the right border of each track${here}: all tracks have these, in all rows.${leans}`
     : pen?.kind === "depth" ? `Click where a depth is printed${here}: two or more in each log, far apart. Where depth falls back, another log begins.${tilts}`
-    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind].replaceAll("HEIR", pen.heir)}.`
+    : pen?.kind in stretches ? `Click on the first and on the last row of a stretch of ${own}${here}: ${stretches[pen.kind].replaceAll("HEIR", pen.heir)}.${isBackAgain ? " Where it is said to be beyond the other border, that is taken back." : ""}`
     : pen?.gap ? `Click along ${own} in the gap, where it bends${here}; its ends are given, and the line will follow the ink.`
     : `Click along ${own}${here}: where it bends; between two points the line will follow the ink.`;
   $("#pen").textContent = what;
@@ -40,6 +42,7 @@ function addPoint(event) {
   const [column, row] = [event.clientX - box.left, event.clientY - box.top].map((place) => Math.floor(place / state.zoom));
   if (row < 0 || row >= rows || column < 0 || column >= columns) return;
   if (pen.kind === "depth") return addDepth(column, row);
+  if (pen.kind in stretches && event.detail > 1) return;  // a double click is one end, not both
   const isStroke = pen.kind === "draw", [x, y] = pen.points.at(-1) ?? [], far = isFar([x, y], [column, row]);
   const lines = [...pen.points.map((point) => point[1]), row, ...(endsAt([[column, row]]) ?? []).slice(1)], turns = (way) => lines.some((line, i) => i && way * (line - lines[i - 1]) < 0);
   if (isStroke && turns(1) && turns(-1)) return say("a stroke goes down, or up: end this one, and draw the rest as another");
@@ -175,6 +178,7 @@ function endStroke() {
     if (points.length && isFar(points.at(-1), until)) return say("that is too far from where it goes on: click a point between");
     points.push(until);
   }
+  pen = null;
   draw();
   if (points.length < 2) return;
   if (points[0][1] > points.at(-1)[1]) points.reverse();

@@ -170,7 +170,8 @@ function leapHere({ kind, curve, other }) {
 function visit(row) {
   isolate(alone, row);
   if (state.zoom < CLOSE) zoomBy(CLOSE / state.zoom);
-  goTo(row);
+  const [paper, box] = [scroller, $("#ask")].map((it) => it.getBoundingClientRect());
+  goTo(row, box.height && box.left < paper.right ? Math.min(paper.bottom, Math.max(box.top, paper.top + 160)) - paper.top : undefined);  // what follows is not behind the question
   const now = question(), wide = scroller.clientWidth;
   const x = now ? columnAt(now.curve, row, Infinity).x * state.zoom + sheet.offsetLeft - scroller.scrollLeft : wide / 2;
   if (x < wide / 8 || x > (7 * wide) / 8) scroller.scrollLeft += x - wide / 2;
@@ -219,7 +220,7 @@ function answer(what) {
     swap(now.other.name, at, now.curve.name);
     for (const it of of) noteAnswer(it, "exchanged", at);
     say(`exchanged from row ${count(at)} on: ${undoKey} takes it back`);
-  }
+  } else say("that is no answer here: those that are have buttons");
   showQuestion();
 }
 
