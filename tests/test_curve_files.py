@@ -1311,6 +1311,7 @@ def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_go
 
     edit(path, lambda lines: [piece(line) for line in lines])
     main([str(path), "--edit", "LOST=T1_C1_SOLID"])
+    assert "T1_C1_SOLID: rows 880-999 are on its scale now" in capsys.readouterr().out
     after = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(after, before, atol=2e-4)
     assert {it["flags"] for it in read(path) if it["curve"] == "T1_C1_SOLID"} == {"0"}

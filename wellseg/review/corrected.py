@@ -232,10 +232,10 @@ def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
         by_value = sum(abs(value[end] - value[beside]) for end, beside in ends)
         if by_share < by_value and any(part[end] != part[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
+            notes.append(f"{name}: rows {row[start]:.0f}-{row[stop - 1]:.0f} are on its scale now")
     tracks, counts = np.unique(track[track > 0], return_counts=True)
     if len(tracks):
-        most = tracks[counts.argmax()]
-        own = track == most
+        own = track == (most := tracks[counts.argmax()])
         low, high = (np.interp(row, row[own], side[own]) for side in (left, right))
         here = ~own & ((low <= at) & (at <= high) | (track == 0))
         track[here], left[here], right[here] = most, low[here], high[here]
