@@ -1066,6 +1066,7 @@ def test_depths_of_a_wellseg_curves_that_was_killed_hold_for_a_copy(folder, weig
     assert "row 80 = 200 ft" in (folder / "a.las").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="of POSIX pipes")
 def test_a_run_whose_lines_nobody_reads_goes_on(folder, weights, tmp_path):
     read, write = os.pipe()

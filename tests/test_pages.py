@@ -106,6 +106,7 @@ def test_the_metadata_lead_to_the_pages_and_to_their_curves_by_name():
         )
 
 
+@pytest.mark.slow
 def test_no_well_is_in_two_splits():
     split_of = {}
     for path in FILES:

@@ -23,6 +23,8 @@ from studies.batch_size_one.table import Table, Way
 from studies.batch_size_one.train import Training
 from wellseg.net.resunet import to_ink
 
+pytestmark = pytest.mark.slow  # of the study alone, and what takes longest of its tests
+
 LOGS = 3
 PAGE = Path(__file__).parents[1] / "studies/batch_size_one/report.html"
 
@@ -346,7 +348,6 @@ def opened(chromium, made, width=1280, scheme="light"):
     return page
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light")])
 def test_it_opens_without_a_word_in_the_console(chromium, made, width, scheme):
     page = opened(chromium, made, width, scheme)
@@ -371,7 +372,6 @@ def logits_of_page(page, how, key):
     return np.frombuffer(base64.b64decode(found[2]), "<f4").reshape(found[:2])
 
 
-@pytest.mark.slow
 def test_the_network_of_the_page_is_pytorchs(chromium, made):
     folder, table, data = made
     rates, logs = best_rates(table), Logs(folder / "logs", scored=2)
@@ -424,7 +424,6 @@ def test_the_network_of_the_page_is_pytorchs(chromium, made):
     page.close()
 
 
-@pytest.mark.slow
 def test_the_switch_changes_the_mask_and_keys_move_the_sliders(chromium, made):
     page = opened(chromium, made)
     canvas = "document.querySelector('#hero canvas').toDataURL()"
@@ -459,7 +458,6 @@ def test_the_rule_of_the_page_is_the_products(chromium, made):
     page.close()
 
 
-@pytest.mark.slow
 def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromium, tmp_path):
     rows = atlas_rows(2, logs=5)
     more = [row | {"status": "ok"} for row in other_rows(best_rates(Table(rows)))]

@@ -4,6 +4,8 @@ import pytest
 from test_view import change_data, settle
 from test_view_places import click_paper, edits, page_of, see_alone
 
+pytestmark = pytest.mark.slow  # as all that drive a browser but test_view.py
+
 FIELDS = "[$('#left').value, $('#right').value, $('#unit').value, $('#log').checked]"
 TOLD = "The value at the other border is still to be given."
 

@@ -3,6 +3,8 @@
 import pytest
 from test_view import settle, view_of, wave
 
+pytestmark = pytest.mark.slow  # as all that drive a browser but test_view.py
+
 ALL = "[...document.querySelectorAll('button, input, select')].filter((it) => it.offsetWidth)"
 
 

@@ -5,6 +5,8 @@ from test_view import change_data, settle, view_of, wave
 
 from wellseg.review.options import parse_edits
 
+pytestmark = pytest.mark.slow  # as all that drive a browser but test_view.py
+
 COLUMNS = {"left": 40, "right": 240}
 
 
