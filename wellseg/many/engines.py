@@ -95,7 +95,6 @@ class Worker:
         Results that are there (view, curves, probability) are made again: they would show the old
         mask. Raises ValueError: what is there is another's, corrected or has wrong options."""
         place, results_there = task.stem + REPORT, files.made_before(task.stem)
-        tell_copy(task)
         report = settled_report(place)
         if other := other_scan(task, report):
             raise ValueError(f"{place} and its results are of {other}: name another folder (--out)")
@@ -122,7 +121,7 @@ class Worker:
             say(f"{task.scan}: has changed: say --{' --'.join(kept)} of it again, where they hold")
             return {}
         # A scale is of a curve, by its name: it holds if the same curves get the same names again.
-        anew = any(report.get(key) != self.settings.entries[key] for key in SAME_MASK[1:])
+        anew = any(report.get(key) != self.settings.entries[key] for key in SAME_MASK)
         anew |= (report.get("curve_threshold") or config.threshold) != config.threshold
         anew |= len(str(report.get("sha256", {}).get(".curves.csv"))) > files.DIGITS  # corrected
         if (anew or config.tracks or config.rows) and kept.pop("scale", None):
@@ -143,6 +142,7 @@ class Worker:
         for page in others:
             name = f".p{page + 1}"
             target, page_here = (it._replace(stem=it.stem + name, page=page) for it in (task, here))
+            tell_copy(target)
             own, kept = self._with_earlier_options(target, page_config, say)
             try:
                 mask_scan(self.net, page_here, own, page_entries | kept, lambda share: None, say)

@@ -20,7 +20,7 @@ from wellseg.scan.files import REPORT, Task, exists, is_url, join, read_report
 from wellseg.weights import read_header, weights_path
 
 MASK_OPTIONS = "threshold", "precision", "window_rows", "invert"  # a mask depends on them
-SAME_MASK = "scan_sha256", "weights_sha256", *MASK_OPTIONS  # equal in the reports of all pages
+SAME_MASK = "weights_sha256", *MASK_OPTIONS  # equal in the reports of one mask
 CONVERT = "convert what holds a log to TIFF, name the folder of a link, too"
 OPEN = "let yourself read it and start again, or name the folders that you need"
 READERS = 16  # of small files at once: on a network drive they mostly wait
@@ -140,7 +140,7 @@ def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists)
         return None
     further = report.get("further_pages", [])
     pages = (read_report(f"{task.stem}.p{page}{REPORT}") for page in further)
-    if any(own.get(key) != report.get(key) for own in pages for key in SAME_MASK):  # no depths
+    if any(own.get(it) != report.get(it) for own in pages for it in ("scan_sha256", *SAME_MASK)):
         return None
     ends = [MASK, ".overlay.png", *(f".p{page}{MASK}" for page in further)]
     for flag in ("probability", "view"):
