@@ -26,7 +26,7 @@ Places = NDArray[np.complexfloating[Any]]
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 3.5  # cost of leaving a track at one border and coming back at the other: on a region
-ASTRAY, ASTRAY_PX = 0.6, 5  # tenths of an inch, or pixels: rows a wrap may be off; columns twice
+ASTRAY = 1.2  # tenths of an inch that a wrap may be off, in rows and in columns
 TURN = 9.0  # cost of a turn by 90 degrees
 SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
@@ -99,7 +99,7 @@ def link(
     worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
     given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
     table = Strands(*places, rows, layer, worth, look, closed > 0, given, knot_up, knot_down, ends)
-    pairs = _possible(table, gap_rows, max(ASTRAY_PX, ASTRAY * tenth_rows), tracks)
+    pairs = _possible(table, gap_rows, ASTRAY * tenth_rows, tracks)
     cost = _costs(table, pairs, ink, ink_row)
     pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
     flow, births = solve(table, pairs, cost, end_cost)
@@ -159,7 +159,7 @@ def _spurs(
 
 
 def _possible(table: Strands, gap_rows: int, astray: float, tracks: Tracks | None) -> Pairs:
-    """The pairs that are near enough. astray: rows that a wrap may be off, see ASTRAY."""
+    """The pairs that are near enough. astray: pixels that a wrap may be off."""
     top, bottom = table.top, table.bottom
     upper, lower = pairs_between(top.imag, top.imag, bottom.imag - UP_ROWS, bottom.imag + gap_rows)
     joined = table.knot_up[lower] == table.knot_down[upper]
@@ -175,7 +175,7 @@ def _possible(table: Strands, gap_rows: int, astray: float, tracks: Tracks | Non
     if tracks:
         at = np.flatnonzero(~joined & (np.abs(gap.imag) <= astray))
         out, back = table.ends[upper[at], 0], table.ends[lower[at], 1]
-        set_back[at], beside = _set_back(out, back, tracks.at(bottom[upper[at]].imag), 2 * astray)
+        set_back[at], beside = _set_back(out, back, tracks.at(bottom[upper[at]].imag), astray)
         gap.real[at] = np.where(set_back[at], beside, gap.real[at])
     below = (gap.imag > -3) | (set_back != 0)
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
