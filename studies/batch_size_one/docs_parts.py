@@ -172,9 +172,13 @@ def sentences(table: Table) -> dict[str, str]:
         return {}
     rates = best_rates(table)
     known = {}
+    own = []
     for rate in RATES[:2]:
         both = (table.scores(way, rate, "like") for way in (V1, GROUP))
         known[f"equal {rate:g}"] = difference_said(paired(*both))
+        both = (table.scores(way, rate, "renders") for way in (OWN, GROUP))
+        own.append(f"{paired(*both).mean:+.2f}")
+    known["equal own"] = " and ".join(own)
     for word in ("m0.003", "m0.01", "m0.03", "m1.0"):
         both = (table.scores(way, rates[V1.name], "like") for way in (Way(V1.norm, word), FASTER))
         known[word] = difference_said(paired(*both))
@@ -199,8 +203,8 @@ def sentences(table: Table) -> dict[str, str]:
     if table.has("B"):
         for norm in ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws"):
             way = Way(norm, "evaluation", "B")
-            shares = (kept(table, way, rate, "renders", "like") for rate in RATES[:2])
-            known[f"kept {norm}"] = " and ".join(f"{s.mean:.2f}" for s in shares if s)
+            shares = (kept(table, way, rate, "renders", "like") for rate in RATES)
+            known[f"kept {norm}"] = ", ".join(f"{s.mean:.2f}" for s in shares if s)
     return known
 
 
