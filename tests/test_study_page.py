@@ -319,6 +319,20 @@ def test_of_whole_pages_after_long_training_is_said_what_the_rows_say(shown):
     assert "but on whole real pages" in " ".join(PAGE.read_text("utf-8").split())
 
 
+def test_numbers_at_one_rate_are_means_of_the_rows(shown):
+    """Parts H and I, scored once more at low thresholds: at 0.5 within what that changes."""
+    rows, data = shown
+    for name in ("like", "renders", "real_bilevel", "real_colour"):
+        for key, way in others.LENGTHS.items():
+            for rate, (half, chosen) in zip(
+                ("0.0003", "0.001"), data["lengths"]["one_rate"][name][key], strict=True
+            ):
+                part = "H" if (rate == "0.001") == (key == "group") else "I"
+                about = {"part": part, "norm": way.norm, "way": way.way, "rate": rate}
+                assert half == pytest.approx(mean_of(rows, set=name, **about), abs=3e-3)
+                assert chosen > half - 0.02
+
+
 def test_words_only_when_all_is_done():
     """Twelve seeds of A are not enough: H8 needs D."""
     rows = atlas_rows(12, logs=4)
@@ -445,6 +459,16 @@ def test_the_switch_changes_the_mask_and_keys_move_the_sliders(chromium, made):
     assert "8 groups of 16 channels" in page.locator("#groups-readout").text_content()
     page.emulate_media(media="print")
     assert not page.locator("#map-controls").is_visible() and page.locator("#map svg").is_visible()
+    widest = (
+        "Math.max(...[...document.querySelectorAll('svg')].map((svg) => svg.viewBox.baseVal.width))"
+    )
+    before = page.evaluate(widest)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(widest) <= 688 < before, (
+        "drawn for the paper, so that letters keep their size"
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(widest) == before
     assert page.said == []
     page.close()
 
@@ -481,4 +505,39 @@ def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromi
     cut = """[...document.querySelectorAll("#others svg text, #longer svg text")].filter((text) =>
       text.getBoundingClientRect().right > text.closest("svg").getBoundingClientRect().right + 1).map((text) => text.textContent)"""
     assert page.evaluate(cut) == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_the_map_can_be_read_on_their_cells(chromium, scheme):
+    page = opened(chromium, [PAGE.parent], scheme=scheme)
+    found = page.evaluate("""() => {
+      const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+      const light = (colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map((x) => x / 255)
+          .map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+      };
+      return [...document.querySelectorAll("#map .cell")].map((cell) => {
+        const [a, b] = [getComputedStyle(cell).fill, getComputedStyle(cell.nextSibling).fill].map(light);
+        return Math.max(a, b) / Math.min(a, b);
+      });
+    }""")
+    assert len(found) == 49 and min(found) >= 4.5
+    page.close()
+
+
+def test_white_paper_is_shown_on_a_log_that_shows_it(chromium):
+    page = opened(chromium, [PAGE.parent])
+    slider, says = page.locator("#blank-live input[type=range]"), page.locator("#blank-live .says")
+    right = []
+    for place in ("0", "3"):
+        slider.fill(place)
+        page.wait_for_function(
+            "!study.engine.busy && !document.querySelector('#blank-live .waiting')"
+        )
+        right.append(int(says.text_content().split("; ")[1].split(" %")[0]))
+    assert right[1] <= right[0] - 8, "false marks come with the paper"
     page.close()
