@@ -420,3 +420,16 @@ def test_the_sign_at_chosen_thresholds_is_that_of_the_logs():
         for name, sign in (("like", 1), ("validation", -1)):
             a, b = (thresholds.calibrated(way, "H", name)[1] for way in (findings.V1, other))
             assert (np.sign(a - b) == sign).all()
+
+
+def test_fixed_statistics_keep_less_after_long_training():
+    table = Table(committed())
+    shares = {}
+    for way in (findings.V1, findings.FASTER, findings.OWN, findings.GROUP):
+        for rate in (3e-4, 1e-3):
+            part = "H" if (rate == 1e-3) == (way is findings.GROUP) else "I"
+            at = Way(way.norm, way.way, part)
+            shares[way, rate] = figures.kept(table, at, rate, "renders", "like").mean
+    fixed = [share for (way, _), share in shares.items() if way.way.startswith("m")]
+    reading = [share for (way, _), share in shares.items() if not way.way.startswith("m")]
+    assert max(fixed) < 0.4 and min(reading) > 0.5

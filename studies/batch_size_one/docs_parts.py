@@ -194,6 +194,8 @@ def sentences(table: Table) -> dict[str, str]:
         ways = {replace(way, part=part): rates[way.name] for way in (V1, OWN, GROUP)}
         pages = (table.scores(way, rate, "pages").f1 for way, rate in ways.items())
         known[f"pages {part}"] = ", ".join(f"{np.nanmean(f1):.2f}" for f1 in pages)
+        shares = (kept(table, way, rate, "renders", "like") for way, rate in ways.items())
+        known[f"long kept {part}"] = ", ".join(f"{s.mean:.2f}" for s in shares if s)
     start = (table.scores(way, rates[way.name], "like") for way in (CORRECTED, GROUP))
     known["start out"] = difference_said(paired(*start))
     last = FAMILY[-1]

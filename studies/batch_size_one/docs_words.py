@@ -192,11 +192,6 @@ def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
         for way, name in ((OWN, "own"), (GROUP, "group"), (V1, "v1")):
             cost = cost_of_blank(table, replace(way, part=part), rates[way.name])
             blank[f"{part} cost {name}"] = difference_said(cost) if cost else ""
-    for name in ("like", "renders") if seeds["G"] and seeds["H"] else ():
-        both = (longer(table, way, name, part) for part in "GH" for way in (OWN, GROUP))
-        (own, own_g), (group, group_g), (_, own_h), (_, group_h) = both
-        leads = (own - group, own_g - group_g, own_h - group_h)
-        blank[f"leads {name}"] = ", ".join(_signed(np.nanmean(lead)) for lead in leads)
     last = "H" if seeds["H"] else "G"
     ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
     return blank | {"highest": f"{max(ends):.2f} after {STEPS[last]:,} steps"}

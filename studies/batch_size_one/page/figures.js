@@ -108,7 +108,9 @@ function tradeoff(box, data) {
   $("tradeoff-note").textContent = "Large: the best learning rate; pale: the other rates" + (points.some((p) => p.part === "B") ? " and other norms" : "") +
     (path.length ? "; violet line: own statistics in the first 1, 2, 3 … norms." : ".") +
     (points.length > points.filter((p) => p.best || p.depth).length ? " Points beyond the frame are left out." : "") +
-    " The axes are not alike: right begins at nothing, up near all. Above 100 % a norm scores higher with blank paper than without. 1,600 steps; other norms 400.";
+    " The axes are not alike: right begins at nothing, up near all. Above 100 % a norm scores higher with blank paper than without. 1,600 steps; other norms 400." +
+    (data.lengths?.x.length > 2 ? ` After ${data.lengths.x.at(-1).toLocaleString("en")} steps (three seeds) ${["running", "group", "own"].map((key) =>
+      percent(data.lengths.lines.renders[key].at(-1).mean / data.lengths.lines.like[key].at(-1).mean)).join(", ")} are kept on renders (BatchNorm 0.01, GroupNorm, InstanceNorm).` : "");
 }
 
 /* --- Differences ------------------------------------------------------------------------------ */
@@ -188,7 +190,7 @@ function momentumMap(data) {
     $("map-readout").replaceChildren(...(c ? [
       h("b", {}, `${signed(c[0])} `), `(95 % ${signed(c[1])} to ${signed(c[2])}): F1 `, h("b", { class: "running" }, plain(c[3])), " with running statistics, ",
       h("b", { class: "own" }, plain(c[4])), " with the log’s own", ...(c[5] === null ? [] : [", ", h("b", { class: "group" }, plain(c[5])), " for GroupNorm"]),
-      `. ${c[7]} logs, ${seedsOf(c[6], 12)}. `] : ["Not yet run. "]), memory);
+      `. ${c[7]} logs, ${seedsOf(c[6], Number(now.rate) > 0.001 ? 3 : 12)}. `] : ["Not yet run. "]), memory);
   }
   again = chart($("map"), (width) => {
     const left = width < 460 ? 76 : 84, top = 6, cw = (width - left) / map.stops.length, ch = 44, height = top + ch * map.momenta.length + 56;
