@@ -128,7 +128,7 @@ function family(data) {
     ? `All eight have all twelve seeds: words as pre-registered. Holm p of each: at most ${Math.max(...data.family.map((f) => f.p)).toFixed(4)}.`
     : data.family.every((f) => !f.seeds) ? "Not yet run: none of the eight has a seed that has all its rates."
     : "Interim: no word of the pre-registration may be used before all eight have twelve seeds. Hollow points may still move.";
-  forest($("family"), lines, { label: "The eight pre-registered differences", left: 340 });
+  forest($("family"), lines, { label: "The eight pre-registered differences", left: 320 });
 }
 
 function pairs(data) {

@@ -1,9 +1,11 @@
 "use strict";
 /* Parts B, C, E and F, what stands in sentences, and the list of parts. */
 
+/** A line of one cell is a head of those below it. */
 const tableOf = (head, lines) => h("div", { class: "scroll" }, h("table", {},
   h("thead", {}, h("tr", {}, head.map((t, i) => h("th", { class: i ? "number" : "" }, t)))),
-  h("tbody", {}, lines.map((line) => h("tr", {}, line.map((t, i) => h("td", { class: i ? "number" : "" }, t)))))));
+  h("tbody", {}, lines.map((line) => h("tr", {}, line.length === 1 ? h("th", { colspan: head.length, scope: "rowgroup" }, line[0]) :
+    line.map((t, i) => h("td", { class: i ? "number" : "" }, t)))))));
 const between = (d) => `${signed(d.mean, 3)} (95 % ${interval(d)})`;
 const three = (of, say) => [h("b", { class: "own" }, say(of.own)), " with the log’s own statistics, ", h("b", { class: "running" }, say(of.running)),
   " with running ones, ", h("b", { class: "group" }, say(of.group)), " with GroupNorm"];
@@ -80,23 +82,23 @@ function lengths(data) {
   const { x, lines } = data.lengths, all = Object.values(lines).flatMap(Object.values).flat().filter(Boolean), grid = h("div", { class: "two" });
   const steps = x.map((n) => n.toLocaleString("en")), last = steps.at(-1), words = { running: "running", own: "own", group: "GroupNorm" };
   // Each norm at its rate of 1,600 steps, then both at one rate, which parts H and I have.
-  const row = (set, chosen, a, b, { end, head } = {}) => {
+  const row = (set, chosen, a, b, end) => {
     const of = data.lengths.one_rate[set], at = Number(chosen), value = (way, i) => (chosen ? data.lengths.best[set][way][i] : lines[set][way][i].mean);
     const ends = [0, 1].map((i) => signed(of[a][i][at] - of[b][i][at])), rated = (way) => of[way][way === "group" ? 1 : 0][at];
     const less = end ? [...x.slice(1).map(() => ""), signed(rated(a) - rated(b))] : x.map((_, i) => signed(value(a, i) - value(b, i)));
-    return [`${head ? `${head}: ` : "… "}${words[a]} − ${words[b]}`, ...less, ...ends];
+    return [`${words[a]} − ${words[b]}`, ...less, ...ends];
   };
-  const chosen = "threshold chosen anew", end = { end: true };
-  $("longer-fact").append(tableOf(["Difference of F1 after … steps", ...steps, `${last}, both at 0.0003`, "both at 0.001"], [
-    row("like", false, "running", "group", { head: "Like the training, threshold 0.5" }), row("like", false, "running", "own"), row("like", false, "own", "group"),
-    row("like", true, "running", "group", { head: `Like the training, ${chosen}` }), row("like", true, "running", "own"),
-    row("validation", true, "running", "group", { ...end, head: "The same on the validation logs" }), row("validation", true, "running", "own", end),
-    row("renders", false, "running", "group", { head: "Renders, threshold 0.5" }), row("renders", false, "own", "group"),
-    row("renders", true, "running", "group", { head: `Renders, ${chosen}` }), row("renders", true, "own", "group"),
-    row("real_bilevel", true, "running", "group", { ...end, head: `Real 1-bit, ${chosen}` }), row("real_bilevel", true, "own", "group", end),
-    row("real_colour", true, "running", "group", { ...end, head: `Real colour, ${chosen}` }), row("real_colour", true, "own", "group", end),
+  const chosen = "threshold chosen anew";
+  $("longer-fact").append(tableOf(["Difference of F1 after … steps", ...steps, "both at 0.0003", "both at 0.001"], [
+    ["Like the training, threshold 0.5"], row("like", false, "running", "group"), row("like", false, "running", "own"), row("like", false, "own", "group"),
+    [`Like the training, ${chosen}`], row("like", true, "running", "group"), row("like", true, "running", "own"),
+    ["The same on the validation logs"], row("validation", true, "running", "group", true), row("validation", true, "running", "own", true),
+    ["Renders, threshold 0.5"], row("renders", false, "running", "group"), row("renders", false, "own", "group"),
+    [`Renders, ${chosen}`], row("renders", true, "running", "group"), row("renders", true, "own", "group"),
+    [`Real 1-bit, ${chosen}`], row("real_bilevel", true, "running", "group", true), row("real_bilevel", true, "own", "group", true),
+    [`Real colour, ${chosen}`], row("real_colour", true, "running", "group", true), row("real_colour", true, "own", "group", true),
   ]), h("p", { class: "note" }, `Chosen anew: after 1,600 and 6,400 steps the threshold that is best for the other seeds, after ${last} the one that is best on the network’s own validation logs. ` +
-    "In the first columns GroupNorm has the rate 0.001 and the others 0.0003, the best after 1,600 steps; in the last two both have one rate."));
+    `In the first columns GroupNorm has the rate 0.001 and the others 0.0003, the best after 1,600 steps; in the last two, after ${last} steps, both have one rate.`));
   box.append(keysOf(linesOf(lines.like)), grid, daggers(all));
   for (const [set, of] of Object.entries(lines)) {
     const plot = h("div"), words = x.map((n, i) => `${n.toLocaleString("en")}|${of.own[i].seeds} seed${of.own[i].seeds > 1 ? "s" : ""}`);
@@ -117,7 +119,7 @@ function articleSizes(box, data) {
     h("p", { class: "plot-title" }, "BatchNorm 0.01 with running statistics, minus two others"), rows);
   levels(plot, x.map((set) => SIZES[set].split("|")[0].replace(" × ", "|× ")), shown, { label: "F1 by size", xTitle: sureOf(all), high: highest(all), bottom: 62 });
   forest(rows, bySet(data.sizes, (d) => ({ d, kind: d.against, name: d.against === "group" ? "minus GroupNorm" : "minus its own statistics" }), SIZES),
-    { label: "Sizes", left: 340 });
+    { label: "Sizes", left: 320 });
 }
 
 /* --- Sentences -------------------------------------------------------------------------------- */
