@@ -65,7 +65,7 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
         (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.");
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
-  const names = { strong: "strong case", typical: "readable render", reverse: "other side", like: "like the training" };
+  const names = { strong: "large effect", typical: "readable render", reverse: "reverse effect", like: "like the training" };
   const setLog = radios($("hero-log"), live.strips.map((s) => [s.key, names[s.key] || s.key]), state.log, (v) => { state.log = v; changed(); });
   const file = h("input", { type: "file", accept: "image/*", "aria-label": "Your own picture of a log" });
   $("hero-log").append(h("label", {}, file, h("span", {}, "your own …")));
