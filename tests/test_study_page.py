@@ -306,6 +306,23 @@ def test_what_the_page_says_of_longer_training_is_so(shown):
         assert all(of_seed(s, "H", "m0.01", name) > of_seed(s, "A", "m0.01", name) for s in "01")
 
 
+def test_differences_after_long_training_have_a_zero_line_and_intervals(shown):
+    rows, data = shown
+    found = {(d["set"], d["label"]): d for d in data["lengths"]["pairs"]}
+    assert len(found) == 5 * 3
+    for (name, label), d in found.items():
+        a, b = ((w.norm, w.way) for side in label.split(" − ")
+                for w in others.LENGTHS.values() if others.SHORT[w] == side)  # fmt: skip
+        means = (
+            mean_of(rows, part="H", norm=norm, way=way, set=name,
+                    rate="0.001" if norm == "group" else "0.0003") for norm, way in (a, b)
+        )  # fmt: skip
+        assert d["mean"] == pytest.approx(np.subtract(*means), abs=2e-4)
+        assert d["low"] <= d["mean"] <= d["high"] and d["seeds"] == 3
+    above = {key for key, d in found.items() if d["low"] > 0}
+    assert above == {("pages", "own (InstanceNorm) − GroupNorm")}, "told apart on pages alone"
+
+
 def test_of_whole_pages_after_long_training_is_said_what_the_rows_say(shown):
     """No difference is shown between own statistics and GroupNorm, but on whole real pages: own is above in each seed."""
     rows, _ = shown
@@ -495,7 +512,7 @@ def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromi
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.goto((tmp_path / "report.html").as_uri())
-    assert page.locator("#longer-plots svg").count() == 4
+    assert page.locator("#longer-plots svg").count() == 5
     assert "25,6003 seeds" in page.locator("#longer-plots svg").first.text_content()
     said = page.locator("#others").text_content()
     assert "A training in it diverged" in said and "one seed" not in said

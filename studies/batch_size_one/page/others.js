@@ -90,7 +90,7 @@ function lengths(data) {
   };
   const chosen = "threshold chosen anew";
   $("longer-fact").append(tableOf(["Difference of F1 after … steps", ...steps, "both at 0.0003", "both at 0.001"], [
-    ["Like the training, threshold 0.5"], row("like", false, "running", "group"), row("like", false, "running", "own"), row("like", false, "own", "group"),
+    ["Like the training, threshold 0.5"], row("like", false, "running", "group"), row("like", false, "running", "own"),
     [`Like the training, ${chosen}`], row("like", true, "running", "group"), row("like", true, "running", "own"),
     ["The same on the validation logs"], row("validation", true, "running", "group", true), row("validation", true, "running", "own", true),
     ["Renders, threshold 0.5"], row("renders", false, "running", "group"), row("renders", false, "own", "group"),
@@ -105,6 +105,9 @@ function lengths(data) {
     grid.append(h("div", {}, h("p", { class: "plot-title" }, `F1, ${SETS[set]}`), plot));
     levels(plot, words, linesOf(of), { label: `F1 over the steps, ${SETS[set]}`, high: highest(all), xTitle: `steps of one log; ${sureOf(all)}`, bottom: 62 });
   }
+  const apart = h("div"), names = [...new Set(data.lengths.pairs.map((d) => d.label))], kinds = ["running", "soft", "own"];
+  box.append(h("p", { class: "plot-title" }, `Differences after ${last} steps, threshold 0.5, each at its rate that was best after 1,600`), apart);
+  forest(apart, bySet(data.lengths.pairs, (d) => ({ d, kind: kinds[names.indexOf(d.label)], name: d.label })), { label: "Differences after the longest training", left: 240 });
 }
 
 const SIZES = {

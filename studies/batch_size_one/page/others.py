@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 from studies.batch_size_one import thresholds
 from studies.batch_size_one.figures import LONGER, SHORT, TITLES, cost_of_blank
@@ -102,7 +103,8 @@ LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
 def lengths(table: Table) -> Numbers:
     """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have.
     best: means at the thresholds of `thresholds.both`, of H of `thresholds.calibrated`.
-    one_rate: of parts H and I, at 0.5 and at chosen thresholds, at the two lower rates."""
+    one_rate: of parts H and I, at 0.5 and at chosen thresholds, at the two lower rates.
+    pairs: differences at 0.5 after the most steps, with intervals."""
     rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
     lines = {
         name: {
@@ -142,7 +144,18 @@ def lengths(table: Table) -> Numbers:
         "lines": lines,
         "best": calibrated,
         "one_rate": one_rate,
+        "pairs": _at_the_end(table, rates, parts[-1]),
     }
+
+
+def _at_the_end(table: Table, rates: dict[str, float], part: str) -> list[Numbers]:
+    """Of the longest training, each less another on each set, in the order of `thresholds.LESS`."""
+    found = []
+    for name, (a, b) in product((*LONGER, "pages"), thresholds.LESS):
+        ways = (replace(way, part=part) for way in (a, b))
+        if d := pair(table, *ways, name, rates[a.name], rates[b.name]):
+            found.append({"set": name, "label": f"{SHORT[a]} − {SHORT[b]}"} | d)
+    return found
 
 
 def _means(*f1: Array) -> list[float]:
