@@ -159,6 +159,12 @@ def test_what_would_refute_the_explanations():
             for norm in ("renorm", "layer")
         )
         assert renorm > layer, "fixed statistics"
+    for each in (3e-3, 1e-2):
+        renorm, *reading = (
+            figures.kept(table, Way(norm, "evaluation", "B"), each, "renders", "like").mean
+            for norm in ("renorm", "group16", "group8", "group4", "groups8", "layer", "group_ws")
+        )
+        assert renorm < min(reading) and reading[0] < reading[4], "as expected at higher rates"
     ways = [Way("batch_momenta", way, "D") for way in ("own first 2", "own first 14")]
     first = pair(table, ways[0], findings.V1, "renders", rate, rate)
     kept = [np.nanmean(table.scores(way, rate, "renders").f1) for way in ways]
@@ -381,3 +387,49 @@ def test_what_is_said_of_training_on_both_kinds_and_of_leads_that_go():
         both = (table.scores(way, rates[way.name], "renders").of_seeds(range(3)) for way in ways)
         leads.append(np.subtract(*(np.nanmean(each.f1) for each in both)))
     assert leads[0] > 0.1 and leads == sorted(leads, reverse=True) and abs(leads[2]) < 0.03
+
+
+def test_what_is_said_of_long_training_at_one_rate():
+    for rate in (3e-4, 1e-3):
+        for at in (0, 1):
+            own, group = (
+                thresholds.at_rate(way, rate, "renders")[at]
+                for way in (findings.OWN, findings.GROUP)
+            )
+            assert (own > group).all(), "InstanceNorm above GroupNorm on renders, in every seed"
+    best = {}
+    for way in (findings.V1, findings.OWN, findings.GROUP):
+        f1 = {rate: thresholds.at_rate(way, rate, "validation") for rate in (3e-4, 1e-3)}
+        for at in (0, 1):
+            best[way, at] = max(f1, key=lambda rate, f1=f1, at=at: f1[rate][at].mean())
+    assert best == {
+        (way, at): 3e-4 if way is findings.V1 else 1e-3
+        for way in (findings.V1, findings.OWN, findings.GROUP)
+        for at in (0, 1)
+    }
+    for rate, signs in ((3e-4, (1, -1)), (1e-3, (-1, -1))):
+        for name, sign in zip(("like", "validation"), signs, strict=True):
+            v1, group = (
+                thresholds.at_rate(way, rate, name)[1] for way in (findings.V1, findings.GROUP)
+            )
+            assert np.sign((v1 - group).mean()) == sign, "which logs are drawn tells"
+
+
+def test_the_sign_at_chosen_thresholds_is_that_of_the_logs():
+    for other in (findings.GROUP, findings.OWN):
+        for name, sign in (("like", 1), ("validation", -1)):
+            a, b = (thresholds.calibrated(way, "H", name)[1] for way in (findings.V1, other))
+            assert (np.sign(a - b) == sign).all()
+
+
+def test_fixed_statistics_keep_less_after_long_training():
+    table = Table(committed())
+    shares = {}
+    for way in (findings.V1, findings.FASTER, findings.OWN, findings.GROUP):
+        for rate in (3e-4, 1e-3):
+            part = "H" if (rate == 1e-3) == (way is findings.GROUP) else "I"
+            at = Way(way.norm, way.way, part)
+            shares[way, rate] = figures.kept(table, at, rate, "renders", "like").mean
+    fixed = [share for (way, _), share in shares.items() if way.way.startswith("m")]
+    reading = [share for (way, _), share in shares.items() if not way.way.startswith("m")]
+    assert max(fixed) < 0.4 and min(reading) > 0.5

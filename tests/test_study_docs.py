@@ -214,7 +214,7 @@ def test_of_the_famous_picture_the_difference_is_said(off, said):
         if (row["norm"], row["logs"], row["way"]) == ("pooled", "1", "evaluation"):
             row["f1"] = ";".join(f"{float(each) + off:.4f}" for each in row["f1"].split(";"))
     known = docs_words.sentences(Table(rows + made))
-    assert re.search(f"its change less GroupNorm's is {said}", known["more logs"])
+    assert re.search(f"its change minus GroupNorm's is {said}", known["more logs"])
 
 
 def test_a_threshold_is_chosen_on_the_other_seeds():

@@ -306,6 +306,23 @@ def test_what_the_page_says_of_longer_training_is_so(shown):
         assert all(of_seed(s, "H", "m0.01", name) > of_seed(s, "A", "m0.01", name) for s in "01")
 
 
+def test_differences_after_long_training_have_a_zero_line_and_intervals(shown):
+    rows, data = shown
+    found = {(d["set"], d["label"]): d for d in data["lengths"]["pairs"]}
+    assert len(found) == 5 * 3
+    for (name, label), d in found.items():
+        a, b = ((w.norm, w.way) for side in label.split(" − ")
+                for w in others.LENGTHS.values() if others.SHORT[w] == side)  # fmt: skip
+        means = (
+            mean_of(rows, part="H", norm=norm, way=way, set=name,
+                    rate="0.001" if norm == "group" else "0.0003") for norm, way in (a, b)
+        )  # fmt: skip
+        assert d["mean"] == pytest.approx(np.subtract(*means), abs=2e-4)
+        assert d["low"] <= d["mean"] <= d["high"] and d["seeds"] == 3
+    above = {key for key, d in found.items() if d["low"] > 0}
+    assert above == {("pages", "own (InstanceNorm) − GroupNorm")}, "told apart on pages alone"
+
+
 def test_of_whole_pages_after_long_training_is_said_what_the_rows_say(shown):
     """No difference is shown between own statistics and GroupNorm, but on whole real pages: own is above in each seed."""
     rows, _ = shown
@@ -317,6 +334,20 @@ def test_of_whole_pages_after_long_training_is_said_what_the_rows_say(shown):
         )
         assert own > group
     assert "but on whole real pages" in " ".join(PAGE.read_text("utf-8").split())
+
+
+def test_numbers_at_one_rate_are_means_of_the_rows(shown):
+    """Parts H and I, scored once more at low thresholds: at 0.5 within what that changes."""
+    rows, data = shown
+    for name in ("like", "renders", "real_bilevel", "real_colour"):
+        for key, way in others.LENGTHS.items():
+            for rate, (half, chosen) in zip(
+                ("0.0003", "0.001"), data["lengths"]["one_rate"][name][key], strict=True
+            ):
+                part = "H" if (rate == "0.001") == (key == "group") else "I"
+                about = {"part": part, "norm": way.norm, "way": way.way, "rate": rate}
+                assert half == pytest.approx(mean_of(rows, set=name, **about), abs=3e-3)
+                assert chosen > half - 0.02
 
 
 def test_words_only_when_all_is_done():
@@ -445,6 +476,16 @@ def test_the_switch_changes_the_mask_and_keys_move_the_sliders(chromium, made):
     assert "8 groups of 16 channels" in page.locator("#groups-readout").text_content()
     page.emulate_media(media="print")
     assert not page.locator("#map-controls").is_visible() and page.locator("#map svg").is_visible()
+    widest = (
+        "Math.max(...[...document.querySelectorAll('svg')].map((svg) => svg.viewBox.baseVal.width))"
+    )
+    before = page.evaluate(widest)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(widest) <= 688 < before, (
+        "drawn for the paper, so that letters keep their size"
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(widest) == before
     assert page.said == []
     page.close()
 
@@ -471,7 +512,7 @@ def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromi
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.goto((tmp_path / "report.html").as_uri())
-    assert page.locator("#longer-plots svg").count() == 4
+    assert page.locator("#longer-plots svg").count() == 5
     assert "25,6003 seeds" in page.locator("#longer-plots svg").first.text_content()
     said = page.locator("#others").text_content()
     assert "A training in it diverged" in said and "one seed" not in said
@@ -481,4 +522,39 @@ def test_three_seeds_of_batches_and_sizes_are_drawn_with_bars_and_daggers(chromi
     cut = """[...document.querySelectorAll("#others svg text, #longer svg text")].filter((text) =>
       text.getBoundingClientRect().right > text.closest("svg").getBoundingClientRect().right + 1).map((text) => text.textContent)"""
     assert page.evaluate(cut) == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_the_map_can_be_read_on_their_cells(chromium, scheme):
+    page = opened(chromium, [PAGE.parent], scheme=scheme)
+    found = page.evaluate("""() => {
+      const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+      const light = (colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map((x) => x / 255)
+          .map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+      };
+      return [...document.querySelectorAll("#map .cell")].map((cell) => {
+        const [a, b] = [getComputedStyle(cell).fill, getComputedStyle(cell.nextSibling).fill].map(light);
+        return Math.max(a, b) / Math.min(a, b);
+      });
+    }""")
+    assert len(found) == 49 and min(found) >= 4.5
+    page.close()
+
+
+def test_white_paper_is_shown_on_a_log_that_shows_it(chromium):
+    page = opened(chromium, [PAGE.parent])
+    slider, says = page.locator("#blank-live input[type=range]"), page.locator("#blank-live .says")
+    right = []
+    for place in ("0", "3"):
+        slider.fill(place)
+        page.wait_for_function(
+            "!study.engine.busy && !document.querySelector('#blank-live .waiting')"
+        )
+        right.append(int(says.text_content().split("; ")[1].split(" %")[0]))
+    assert right[1] <= right[0] - 8, "false marks come with the paper"
     page.close()

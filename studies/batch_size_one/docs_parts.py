@@ -172,9 +172,13 @@ def sentences(table: Table) -> dict[str, str]:
         return {}
     rates = best_rates(table)
     known = {}
+    own = []
     for rate in RATES[:2]:
         both = (table.scores(way, rate, "like") for way in (V1, GROUP))
         known[f"equal {rate:g}"] = difference_said(paired(*both))
+        both = (table.scores(way, rate, "renders") for way in (OWN, GROUP))
+        own.append(f"{paired(*both).mean:+.2f}")
+    known["equal own"] = " and ".join(own)
     for word in ("m0.003", "m0.01", "m0.03", "m1.0"):
         both = (table.scores(way, rates[V1.name], "like") for way in (Way(V1.norm, word), FASTER))
         known[word] = difference_said(paired(*both))
@@ -190,6 +194,8 @@ def sentences(table: Table) -> dict[str, str]:
         ways = {replace(way, part=part): rates[way.name] for way in (V1, OWN, GROUP)}
         pages = (table.scores(way, rate, "pages").f1 for way, rate in ways.items())
         known[f"pages {part}"] = ", ".join(f"{np.nanmean(f1):.2f}" for f1 in pages)
+        shares = (kept(table, way, rate, "renders", "like") for way, rate in ways.items())
+        known[f"long kept {part}"] = ", ".join(f"{s.mean:.2f}" for s in shares if s)
     start = (table.scores(way, rates[way.name], "like") for way in (CORRECTED, GROUP))
     known["start out"] = difference_said(paired(*start))
     last = FAMILY[-1]
@@ -199,8 +205,8 @@ def sentences(table: Table) -> dict[str, str]:
     if table.has("B"):
         for norm in ("group16", "group8", "group4", "groups8", "layer", "renorm", "group_ws"):
             way = Way(norm, "evaluation", "B")
-            shares = (kept(table, way, rate, "renders", "like") for rate in RATES[:2])
-            known[f"kept {norm}"] = " and ".join(f"{s.mean:.2f}" for s in shares if s)
+            shares = (kept(table, way, rate, "renders", "like") for rate in RATES)
+            known[f"kept {norm}"] = ", ".join(f"{s.mean:.2f}" for s in shares if s)
     return known
 
 

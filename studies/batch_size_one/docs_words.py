@@ -105,7 +105,7 @@ def more_logs(table: Table, seeds: int) -> dict[str, str]:
     of = f"of {len(at)}"
     said = [
         f"{seeds_said(seeds).capitalize()}.",
-        f"On logs like the training pooled BatchNorm, its start taken out, less GroupNorm is from "
+        f"On logs like the training pooled BatchNorm, its start taken out, minus GroupNorm is from "
         f"{_signed(min(apart))} to {_signed(max(apart))}, over {len(at)} pairs of size and rate.",
         f"From {most} logs a step to one its F1 changes by {_signed(*pooled)} (rates {named}), "
         f"GroupNorm's by {_signed(*group)}{but}.",
@@ -152,7 +152,7 @@ def _famous(table: Table, rates: list[float], most: int) -> str:
     if found[0].seeds == 1:
         return "that is not to be judged by one seed"
     said = " and ".join(map(difference_said, found))
-    return f"its change less GroupNorm's is {said}"
+    return f"its change minus GroupNorm's is {said}"
 
 
 def sizes(table: Table, seeds: int) -> dict[str, str]:
@@ -192,11 +192,6 @@ def steps(table: Table, seeds: dict[str, int]) -> dict[str, str]:
         for way, name in ((OWN, "own"), (GROUP, "group"), (V1, "v1")):
             cost = cost_of_blank(table, replace(way, part=part), rates[way.name])
             blank[f"{part} cost {name}"] = difference_said(cost) if cost else ""
-    for name in ("like", "renders") if seeds["G"] and seeds["H"] else ():
-        both = (longer(table, way, name, part) for part in "GH" for way in (OWN, GROUP))
-        (own, own_g), (group, group_g), (_, own_h), (_, group_h) = both
-        leads = (own - group, own_g - group_g, own_h - group_h)
-        blank[f"leads {name}"] = ", ".join(_signed(np.nanmean(lead)) for lead in leads)
     last = "H" if seeds["H"] else "G"
     ends = [np.nanmean(longer(table, way, "like", last)[1]) for way in (V1, FASTER, OWN, GROUP)]
     return blank | {"highest": f"{max(ends):.2f} after {STEPS[last]:,} steps"}
@@ -328,7 +323,7 @@ def lower_rate(table: Table, rows: list[dict[str, str]]) -> dict[str, str]:
     if not seeds:
         return {"lower m0.01": "", "lower rate": ""}
     names = list(dict.fromkeys(row["set"] for row in rows))  # the validation logs first
-    head = f"F1@3px at {min(RATES):g}, and that at {RATE:g} less it (seeds in which it is less)"
+    head = f"F1@3px at {min(RATES):g}, and that at {RATE:g} minus it (seeds in which it is lower)"
     lines = [[head, *(SHORT_SETS.get(name, name) for name in names)], ["---"] * (1 + len(names))]
     said = ""
     for way in (V1, FASTER, OWN):

@@ -158,15 +158,16 @@ def at_rate(way: Way, rate: float, name: str) -> tuple[Array, Array]:
     one norm and part I for the other. Of part H the seeds that part I has, which are the first."""
     part = "H" if (rate == RATES[1]) == (way is GROUP) else "I"
     seeds = len(calibrated(GROUP, "I", "like")[1])
-    half, chosen = (calibrated if name in SETS else on_real)(way, part, name)[:2]
+    half, chosen = (on_real if name.startswith("real") else calibrated)(way, part, name)[:2]
     return half[:seeds], chosen[:seeds]
 
 
 def exchanged() -> Iterable[tuple[str, ...]]:
     """Lines of a table: parts H and I at thresholds chosen on validation logs, each norm at both
     rates."""
-    names = (*SETS, "real_bilevel", "real_colour")
-    yield "F1@3px at 0.5, and at validation’s threshold", *(SHORT_SETS[name] for name in names)
+    names = ("validation", *SETS, "real_bilevel", "real_colour")
+    heads = SHORT_SETS | {"validation": "validation logs"}
+    yield "F1@3px at 0.5, and at validation’s threshold", *(heads[name] for name in names)
     for way, rate in product((V1, OWN, GROUP), RATES[:2]):
         means = ([f"{each.mean():.3f}" for each in at_rate(way, rate, name)] for name in names)
         yield f"{SHORT[way]}, {rate:g}", *map(", ".join, means)
@@ -224,7 +225,7 @@ def sentences(table: Table) -> dict[str, str]:
     known |= {f"gap best {k}": _apart(table, *ways, rates, logs=k) for k in (1, 8)}
     known["H faster like"] = ", ".join(map("{:.2f}".format, calibrated(FASTER, "H", "like")[1]))
     known["H best"] = f"{calibrated(V1, 'H', 'like')[1].mean():.3f}"
-    known |= _long() | {"one rate": _one_rate()}
+    known |= _long()
     if len(table.seeds) == SEEDS:
         rates_a = best_rates(table)
         a, b = (both(table, way, rates_a[way.name], "like", seeds=SEEDS)[1] for way in (V1, GROUP))
@@ -245,16 +246,6 @@ def _apart(table: Table, a: Way, b: Way, rates: Iterable[float], **at: Any) -> s
     return " and ".join(found)
 
 
-def _one_rate() -> str:
-    """v1 less GroupNorm after 25,600 steps, both at one rate, like the training and on renders."""
-    found = []
-    for rate in RATES[:2]:
-        leads = [at_rate(V1, rate, name)[1] - at_rate(GROUP, rate, name)[1] for name in SETS]
-        found.append(f"{', '.join(f'{lead.mean():+.2f}' for lead in leads)} at {rate:g}")
-    many = len(leads[0])
-    return f"{'; '.join(found)} ({many} seed{'s' * (many > 1)})".replace("-", "−")
-
-
 def _long() -> dict[str, str]:
     """Of parts G and H at 0.5, and at thresholds chosen on validation logs."""
     known = {}
@@ -270,6 +261,12 @@ def _long() -> dict[str, str]:
     for name in SETS:
         v1, group = (calibrated(way, "H", name)[0].mean() for way in (V1, GROUP))
         known[f"H half {name}"] = f"{v1:.2f} for {group:.2f}"
-    v1, group = (calibrated(way, "H", "like")[1] for way in (V1, GROUP))
-    known["H by like"] = f"{(v1 - group).mean():.3f}"
-    return known
+    for key, other in {"H by": GROUP, "H by own": OWN}.items():
+        places = {"like": "test", "validation": "validation"}
+        leads = (calibrated(V1, "H", at)[1] - calibrated(other, "H", at)[1] for at in places)
+        said_of = zip(leads, places.values(), strict=True)
+        means = " and ".join(f"{x.mean():+.3f} on the {logs} logs" for x, logs in said_of)
+        known[key] = means.replace("-", "−")
+    ways = OWN, GROUP
+    leads = [np.subtract(*(at_rate(w, r, "renders")[0] for w in ways)).mean() for r in RATES[:2]]
+    return known | {"one rate own": " and ".join(f"{lead:+.2f}" for lead in leads)}

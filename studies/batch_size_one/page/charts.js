@@ -41,6 +41,14 @@ function ticks(a, b, about = 5) {
   return found;
 }
 
+const charts = [];
+// On paper figures are drawn for its width, else their letters shrink with them.
+for (const event of ["beforeprint", "afterprint"])
+  addEventListener(event, () => {
+    document.body.classList.toggle("printing", event === "beforeprint");
+    for (const again of charts) again();
+  });
+
 /** A chart that is drawn anew when its box changes width: draw(width) -> svg, with targets where numbers can be
     touched for: see touchable. */
 function chart(box, draw) {
@@ -52,6 +60,7 @@ function chart(box, draw) {
     box.replaceChildren(svg, ...touchable(svg));
   };
   new ResizeObserver(() => Math.floor(box.clientWidth) !== last && again()).observe(box);
+  charts.push(again);
   again();
   return again;
 }

@@ -18,10 +18,13 @@ function liveFigures(data, live, source) {
   }
 
   const hero = heroFigure(engine, data, live, state, pictureOf, pictures, () => listeners.forEach((each) => each()));
-  const rest = [depthFigure, newFigure, blankFigure, widthFigure].map((make) => make(engine, data, live));
+  const rest = [depthFigure, newFigure, widthFigure].map((make) => make(engine, data, live)), blank = blankFigure(engine);
+  // White paper is shown on the log that shows it, or on the reader's own.
+  const paper = live.strips.find((s) => s.key === "reverse") || live.strips[0];
   listeners.push(async () => {
     const picture = await pictureOf(state.log);
     rest.forEach((figure) => figure(picture));
+    blank(picture.strip ? await pictureOf(paper.key) : picture);
   });
   listeners.push(hero);
   listeners.forEach((each) => each());
@@ -52,15 +55,17 @@ function heroFigure(engine, data, live, state, pictureOf, pictures, changed) {
     }, 10);
     const { strip: about } = picture;
     $("hero-note").textContent = about
-      ? `F1@3px of this drawn log, ${about.name}: ${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ` +
-        `${plain(about.f1.group)} by GroupNorm. Chosen by rule, not by eye: running statistics cost ${about.why}; of the ${about.small} that are readable and small enough for this page, ` +
-        `this log is the nearest to that. ${about.readable} of the ${about.logs} are readable: their own statistics find half of the curve or more, and half of the marks or more are right. ` +
-        `Weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
-        (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.")
+      ? `F1@3px of this drawn log: ${plain(about.f1.own)} with its own statistics, ${plain(about.f1.running)} with running ones, ${plain(about.f1.group)} by GroupNorm.`
       : `Your picture, ${picture.h} × ${picture.w} pixels of it, not resized. It stays in this page.`;
+    $("hero-rule").hidden = !about;
+    if (about)
+      $("hero-rule").querySelector("p").textContent = `By rule, not by eye: running statistics cost ${about.why}; of the ${about.small} that are readable and small enough for this page, ` +
+        `this log, ${about.name}, is the nearest to that. ${about.readable} of the ${about.logs} are readable: their own statistics find half of the curve or more, and half of the marks or more are right. ` +
+        `Weights: seed ${live.seed}, BatchNorm 0.01 trained at rate ${live.rates.batch}, GroupNorm at ${live.rates.group}` +
+        (live.chosen ? ", each its best." : "; which rates are best is not known before part A is scored.");
   };
   radios($("hero-how"), Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); });
-  const names = { strong: "strong case", typical: "readable render", reverse: "other side", like: "like the training" };
+  const names = { strong: "large effect", typical: "readable render", reverse: "reverse effect", like: "like the training" };
   const setLog = radios($("hero-log"), live.strips.map((s) => [s.key, names[s.key] || s.key]), state.log, (v) => { state.log = v; changed(); });
   const file = h("input", { type: "file", accept: "image/*", "aria-label": "Your own picture of a log" });
   $("hero-log").append(h("label", {}, file, h("span", {}, "your own …")));
@@ -167,7 +172,7 @@ function blankFigure(engine) {
   controls.append(ways);
   radios(ways, Object.entries(HOW).map(([key, [, kind, words]]) => [key, words, kind]), way, (v) => { way = v; draw(); }, "Divide by");
   slider(controls, "White paper below", { max: 3, value: 0, say: (v) => `${100 * shares[v]} % of the rows`, change: (v) => { share = v; draw(); } });
-  box.append(h("p", { class: "note" }, "The white rows are computed and not shown: this is the upper part, the log itself. One log may differ from the mean above: on both renders of this page white paper costs InstanceNorm next to nothing."));
+  box.append(h("p", { class: "note" }, "The white rows are computed and not shown: this is the upper part, the log itself. Of the four logs of this page the one that shows it: look at “right”, false marks come with the paper. One log may differ from the mean above: on the other renders white paper costs InstanceNorm next to nothing."));
   return (to) => { picture = to; draw(); };
 }
 

@@ -219,13 +219,11 @@ def momentum_map(table: Table) -> Numbers | None:
 
 
 def depth(table: Table) -> Numbers | None:
-    """Own statistics in the first k norms less running statistics throughout, same weights; and one
-    scalar a norm."""
+    """Own statistics in the first k norms less running statistics throughout, same weights."""
     rate, found = best_rates(table).get(V1.name), {}
     for name in ("like", "renders", "blank") if rate else ():
         if line := _line(table, {k: f"own first {k}" for k in range(1, 65)}, name, rate):
-            scalar = pair(table, Way(V1.norm, "one scalar", "D"), V1, name, rate, rate)
-            found[name] = line | {"scalar": scalar}
+            found[name] = line
     return found or None
 
 

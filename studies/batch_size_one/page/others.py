@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 from studies.batch_size_one import thresholds
 from studies.batch_size_one.figures import LONGER, SHORT, TITLES, cost_of_blank
@@ -11,6 +12,7 @@ from studies.batch_size_one.logs import TALL
 from studies.batch_size_one.page.pairs import Numbers, level, numbers_of, pair
 from studies.batch_size_one.page.words import MIXED, NORMS
 from studies.batch_size_one.plan import FIRST_SEEDS, RATES, STEPS
+from studies.batch_size_one.statistics import Array
 from studies.batch_size_one.table import Table, Way
 
 
@@ -101,7 +103,8 @@ LENGTHS = {"running": V1, "own": OWN, "group": GROUP}
 def lengths(table: Table) -> Numbers:
     """Parts A, G and H: F1 over the steps of the training, of the seeds that G and H may have.
     best: means at the thresholds of `thresholds.both`, of H of `thresholds.calibrated`.
-    real: of H alone."""
+    one_rate: of parts H and I, at 0.5 and at chosen thresholds, at the two lower rates.
+    pairs: differences at 0.5 after the most steps, with intervals."""
     rates, parts = best_rates(table), [part for part in "AGH" if table.has(part)]
     lines = {
         name: {
@@ -128,19 +131,35 @@ def lengths(table: Table) -> Numbers:
     calibrated = {
         name: {key: best(way, name) for key, way in LENGTHS.items()} for name in thresholds.SETS
     }
-    real = {
+    at_end = "like", "validation", "renders", "real_bilevel", "real_colour"
+    one_rate = {
         name: {
-            key: round(float(thresholds.on_real(way, "H", name)[1].mean()), 4)
+            key: [_means(*thresholds.at_rate(way, rate, name)) for rate in RATES[:2]]
             for key, way in LENGTHS.items()
         }
-        for name in ("real_bilevel", "real_colour")
+        for name in at_end
     }
     return {
         "x": [STEPS[part] for part in parts],
         "lines": lines,
         "best": calibrated,
-        "real": real,
+        "one_rate": one_rate,
+        "pairs": _at_the_end(table, rates, parts[-1]),
     }
+
+
+def _at_the_end(table: Table, rates: dict[str, float], part: str) -> list[Numbers]:
+    """Of the longest training, each less another on each set, in the order of `thresholds.LESS`."""
+    found = []
+    for name, (a, b) in product((*LONGER, "pages"), thresholds.LESS):
+        ways = (replace(way, part=part) for way in (a, b))
+        if d := pair(table, *ways, name, rates[a.name], rates[b.name]):
+            found.append({"set": name, "label": f"{SHORT[a]} − {SHORT[b]}"} | d)
+    return found
+
+
+def _means(*f1: Array) -> list[float]:
+    return [round(float(each.mean()), 4) for each in f1]
 
 
 def mixed(table: Table) -> list[Numbers] | None:
