@@ -178,9 +178,14 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
 
 
 def _read(hint: Any, word: str) -> Any:
-    """A word as an option's type; ~/x is below the user's home, as a shell has it, ~x is not."""
+    """A word as an option's type; ~/x is below the user's home, as a shell has it, ~x is not.
+    file:a%24b is a$b: so the view writes names of which a shell would make others."""
     if re.match(r"~([/\\]|$)", word):
         word = os.path.expanduser(word)
+    if word.startswith("file:"):
+        from urllib.request import url2pathname  # not above: --help is quick
+
+        word = url2pathname(word.removeprefix("file:"))
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     kinds = [kind for kind in one_of if kind is not NoneType]
     for kind in kinds:

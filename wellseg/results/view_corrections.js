@@ -80,7 +80,9 @@ function command(given) {
   path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:|\/\/)/, "");  // of a share; of a drive, or of a share in Firefox
   const place = location.protocol === "file:" ? local : path.split("/").pop();
-  const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
+  const isKept = !/[$`%“”„]/.test(place);  // in double quotes, by PowerShell and cmd: else as a URL has it
+  const forWindows = isKept ? place.replaceAll("/", "\\") : `file:${encodeURI(place).replaceAll("$", "%24")}`;
+  const quoted = onWindows ? `"${forWindows}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const units = [...trackWords(), ...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
   return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}-${mark}`}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
