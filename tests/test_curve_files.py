@@ -1011,6 +1011,7 @@ def test_a_corrected_csv_is_kept_where_no_digest_of_it_is_known(followed, capsys
 @pytest.mark.parametrize("between", [",", ";", "\t"])
 def test_a_spreadsheet_may_have_saved_the_csv(followed, between, encoding):
     path, las = followed / "log.curves.csv", (followed / "log.las").read_bytes()
+    las = re.sub(rb"(?m)^(Curves found .*)$", rb"\1, changed in another program", las)
     rows = list(csv.reader(path.read_text().splitlines()))
     if between != ",":  # as in Germany
         rows = [[cell.replace(".", ",") for cell in row] for row in rows]
@@ -1314,10 +1315,49 @@ def test_a_joined_piece_is_in_the_track_and_on_the_scale_of_the_curve_that_it_go
     assert "T1_C1_SOLID: rows 880-999 are on its scale now" in capsys.readouterr().out
     after = las_of(followed / "log.las")["T1_C1_SOLID"]
     np.testing.assert_allclose(after, before, atol=2e-4)
-    assert {it["flags"] for it in read(path) if it["curve"] == "T1_C1_SOLID"} == {"0"}
+    lines = [it for it in read(path) if it["curve"] == "T1_C1_SOLID"]
+    assert {it["flags"] for it in lines if not 800 <= int(it["row"]) < 1000} == {"0"}
+    assert {it["flags"] for it in lines if 800 <= int(it["row"]) < 1000} == {"16"}, "by hand"
     capsys.readouterr()
     main([str(path), "--edit", "T1_C1_SOLID:900-1599=", "T2_C1_SOLID:950-1599=T1_C1_SOLID"])
     assert "T1_C1_SOLID lies in tracks 1 and 2: it has its values" in capsys.readouterr().out
+
+
+def test_a_long_curve_in_no_track_is_not_in_that_of_a_short_piece_joined_to_it(followed):
+    path = followed / "log.curves.csv"
+    lone = {"track": "0", "track_left": "0", "track_right": "400"}
+    edit(path, lambda lines: [it | lone if it["track"] == "2" else it for it in lines])
+    main([str(path), "--edit", "T1_C1_SOLID:0-99=T2_C1_SOLID", "T2_C1_SOLID:0-99=T1_C1_SOLID"])
+    tracks = {(it["curve"], it["track"], it["track_right"]) for it in read(path)}
+    assert tracks == {("T1_C1_SOLID", "1", "200.0"), ("T2_C1_SOLID", "0", "400.0")}
+    middle = las_of(followed / "log.las")["T2_C1_SOLID"][[50, 150]] * 400
+    assert 60 < middle[0] < 200 < middle[1] < 400, "fractions of the scan's width"
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_an_exchange_within_a_stretch_off_the_scale_leaves_the_rest_of_it_there(
+    followed, capsys, is_told
+):
+    """Its own rows were put back on the scale where the other curve was nearer to them so."""
+    path = followed / "log.curves.csv"
+    borders = {"track": "1", "track_left": "60", "track_right": "200"}
+
+    def wrap(line):  # printed at the left border, as the other curve is in rows 500 to 599
+        row = int(line["row"])
+        if line["curve"] == "T1_C1_SOLID" and row in range(400, 700):
+            return line | {"column": "65.5", "value": f"{1 + 6 / 140:.4f}", "flags": "2"}
+        if line["curve"] == "T2_C1_SOLID":
+            return line | borders | {"column": "64.5" if row in range(500, 600) else "100"}
+        return line
+
+    edit(path, lambda lines: [wrap(line) for line in lines])
+    words = ["T1_C1_SOLID:500-599=T2_C1_SOLID", "T2_C1_SOLID:500-599=T1_C1_SOLID"]
+    told = ["T1_C1_SOLID:500-599-1", "T2_C1_SOLID:500-599+1"] if is_told else []  # as by the view
+    main([str(path), "--edit", *words, *told])
+    one, two = (las_of(followed / "log.las")[name] for name in ("T1_C1_SOLID", "T2_C1_SOLID"))
+    assert (one[400:500] > 1).all() and (one[600:700] > 1).all() and (two[400:700] < 0.9).all()
+    assert (one[500:600] > 1).all() == is_told
+    assert ("T2_C1_SOLID: rows 500-599 are on its scale" in capsys.readouterr().out) != is_told
 
 
 def test_that_one_curve_was_said_to_be_off_its_scale_moves_no_other_in_the_same_rows(followed):
@@ -1335,8 +1375,9 @@ def test_that_one_curve_was_said_to_be_off_its_scale_moves_no_other_in_the_same_
     flags = {name: [] for name in ("T1_C1_SOLID", "T2_C1_SOLID")}
     for line in read(path):
         flags[line["curve"]].append(line["flags"])
-    assert {*flags["T2_C1_SOLID"]} == {"0"}
-    told = ["10" if 500 <= row < 600 else "0" for row in range(1600)]
+    assert {*flags["T2_C1_SOLID"]} == {"0", "16"}
+    own = {row: "0" if row >= 500 else "16" for row in range(1600)}  # the longer piece's
+    told = ["10" if 500 <= row < 600 else own[row] for row in range(1600)]
     assert flags["T1_C1_SOLID"] == told, "what a person said of it holds"
 
 
@@ -1518,7 +1559,20 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     assert np.median(abs(mine - before)[300:951]) < 0.5 / 140
     np.testing.assert_allclose(las["SP"][700:901], (right[700:901] + 0.5 - 200) / 200, atol=0.01)
     rows = {int(it["row"]): it for it in lines if it["curve"] == "T1_C1_SOLID"}
-    assert {row for row in rows if rows[row]["flags"] == "1"} == {*range(500, 510)}
+    assert {row for row in rows if rows[row]["flags"] == "17"} == {*range(500, 510)}
+    assert {rows[row]["flags"] for row in (100, 400, 1100)} == {"0", "16"}
+    about = {
+        it["name"]: it["about"]
+        for it in json.loads((followed / "log.json").read_text())["curve_list"]
+    }
+    assert about["T1_C1_SOLID"].endswith("651 rows by hand")
+    assert (
+        "T1_C1_SOLID.FRAC" in (said := (followed / "log.las").read_text())
+        and "651 rows by hand" in said
+    )
+    for file in ("log.las", "log.curves.csv"):
+        head = re.search("Curves found by .*", (followed / file).read_text())[0]
+        assert head.endswith(", with 3 edits by hand (names, too)")
     assert rows[400]["confidence"] == "1.00" and rows[505]["confidence"] == "0.00"
     assert 4 <= float(rows[400]["right"]) - float(rows[400]["left"]) <= 8
     assert {it["track"] for it in lines if it["curve"] == "SP"} == {"2"}
@@ -1552,7 +1606,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     assert read(path) == lines
     main([str(path), "--scan", str(followed / "moved.tif"), "--edit", "NEW:5@9:90@9"])
     paper = [it for it in read(path) if it["curve"] == "NEW"]
-    assert {it["flags"] for it in paper} == {"1"} and {it["column"] for it in paper} == {"9.0"}
+    assert {it["flags"] for it in paper} == {"17"} and {it["column"] for it in paper} == {"9.0"}
     assert {it["track"] for it in paper} == {"0"} and len(paper) == 86
     edit = ["--scan", str(followed / "moved.tif"), "--edit", "T2_C1_SOLID:100@380:140@380"]
     main([str(path), *edit])
@@ -1778,7 +1832,7 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
     [
         ({"column": "12,5"}, "curve T1_C1_SOLID, row 1: could not convert string to float: '12,5'"),
         ({"curve": ""}, "curve '', row 1: a name has letters"),
-        ({"flags": "-1"}, "row 1 has flags that are not 0 to 15"),
+        ({"flags": "-1"}, "row 1 has flags that are not 0 to 31"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
         ({"row": "inf"}, "curve T1_C1_SOLID, row inf: inf is no number here"),
         ({"column": "-inf"}, "curve T1_C1_SOLID, row 1: inf is no number here"),

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
@@ -183,9 +184,7 @@ def _read(hint: Any, word: str) -> Any:
     if re.match(r"~([/\\]|$)", word):
         word = os.path.expanduser(word)
     if word.startswith("file:"):
-        from urllib.request import url2pathname  # not above: --help is quick
-
-        word = url2pathname(word.removeprefix("file:"))
+        word = unquote(re.sub("^file:(///(?=[A-Za-z]:))?", "", word))
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     kinds = [kind for kind in one_of if kind is not NoneType]
     for kind in kinds:

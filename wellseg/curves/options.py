@@ -76,6 +76,7 @@ class CurveOptions:
     """Rows of the longest bridged gap that NAME.las fills; 0: it fills none. Default: all."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
+    corrected = ""  # how the curves were, for the heads of CSV and LAS; no option
 
     def __post_init__(self) -> None:
         if self.depth_unit not in (None, "ft", "m"):  # a report that was edited by hand

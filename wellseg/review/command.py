@@ -67,6 +67,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     digest = files.digests(given.with_name(config.name), [TABLE]).get(TABLE, "")
     old_digest = report.get("sha256", {}).get(TABLE, "")
     by_hand = is_table and (digest != old_digest[-DIGITS:] or old_digest.startswith(BY_HAND))
+    edited = f", with {len(all_edits)} edits by hand (names, too)" if all_edits else ""
+    config.corrected = edited or ", changed in another program" * by_hand
     new_report = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     new_report |= {"curve_threshold": config.threshold, **config.for_report()}
 
