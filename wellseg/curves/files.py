@@ -38,10 +38,9 @@ HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
 # the leftmost. left, right: its span. confidence: mean probability. flags, a sum: 1 in a bridged
 # gap, 2 off its scale and printed a track's width to one side (value is corrected), 4 from here on
-# maybe another curve, or off its scale, 8 off its scale as --edit says, 16 drawn by hand, or of
-# another curve before --edit. value: 0 at the left border of the track in that row, 1 at the right:
-# (column + 0.5 - track_left) / (track_right - track_left). Track 0 is the scan. Rows above the
-# first, below the last, in gaps are left out.
+# maybe another curve, or off its scale, 8 off its scale, 16 drawn, or another curve's before, both
+# by --edit. value: 0 at the left border of the track in that row, 1 at the right: (column + 0.5 -
+# track_left) / (track_right - track_left). Track 0 is the scan. Rows without values are left out.
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 LAS_NOTE = """\
@@ -67,7 +66,6 @@ class CurveFiles:
         for flag in ("threshold", "tracks", "rows", "bridged"):
             if (given := getattr(options, flag, None)) not in (None, []):
                 self._said += f", --{flag} {' '.join(given) if isinstance(given, list) else given}"
-        self._said += options.corrected
         first, stop = options.row_range or (0, rows)
         told: dict[str, float] = {f"--rows {first:,}-{stop - 1:,}": stop - 1}
         told |= {f"--depth of row {it:,.10g}": it for log in options.logs for it, _ in log.points}

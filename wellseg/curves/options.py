@@ -76,11 +76,8 @@ class CurveOptions:
     """Rows of the longest bridged gap that NAME.las fills; 0: it fills none. Default: all."""
     rows: str | None = None
     """FROM-TO: rows of one scan in which curves are followed. The mask has all rows."""
-    corrected = ""  # how the curves were, for the heads of CSV and LAS; no option
 
     def __post_init__(self) -> None:
-        if self.depth_unit not in (None, "ft", "m"):  # a report that was edited by hand
-            raise ValueError(f"--depth_unit is ft or m, not {self.depth_unit}")
         self.unit = self.depth_unit or "ft"
         if (step := self.step) is not None and not (self.depth and 0 < step < math.inf):
             what = "a step is above 0" if self.depth else "a step is a depth: give --depth, too"
@@ -96,8 +93,6 @@ class CurveOptions:
         self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
-        if (self.bridged or 0) < 0:
-            raise ValueError(f"--bridged {self.bridged}: rows are 0 or more")
         given = list(map(parse_scale, self.scale))
         for (name, rows, _), (other, its, _) in combinations(given, 2):
             overlap = rows and its and max(rows[0], its[0]) <= min(rows[1], its[1])
@@ -172,8 +167,6 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     for log, low, high in zip(logs, [-math.inf, *middles], [*middles, math.inf], strict=True):
         more = REACH * (log[-1][0] - log[0][0])
         intervals.append(Interval(log, (max(low, log[0][0] - more), min(high, log[-1][0] + more))))
-        if math.ceil(intervals[-1].reach[0]) > intervals[-1].reach[1]:
-            raise ValueError(f"--depth {' '.join(given)}: no whole row lies in it, give others")
     return intervals
 
 

@@ -10,8 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 BRIDGED, WRAPPED, UNCERTAIN, BY_HAND = 1, 2, 4, 8 | 16
-"""Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve; as
---edit says: 8 off its scale, 16 drawn, or of another curve before."""
+"""Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve; by
+--edit: 8 off its scale, 16 drawn, or another curve's before."""
 SOLID = 0.93  # share of ink from which on a curve is solid: it has gaps, too, under lettering
 DOT, LONGEST_DASH = 4.0, 4.5  # in widths; in tenths of an inch, chosen on labelled regions
 TOUCH_PX = 4  # strokes so near touch

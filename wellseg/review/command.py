@@ -67,8 +67,6 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
     digest = files.digests(given.with_name(config.name), [TABLE]).get(TABLE, "")
     old_digest = report.get("sha256", {}).get(TABLE, "")
     by_hand = is_table and (digest != old_digest[-DIGITS:] or old_digest.startswith(BY_HAND))
-    edited = f", with {len(all_edits)} edits by hand (names, too)" if all_edits else ""
-    config.corrected = edited or ", changed in another program" * by_hand
     new_report = {key: it for key, it in report.items() if key not in OF_ONE_SCAN.values()}
     new_report |= {"curve_threshold": config.threshold, **config.for_report()}
 
@@ -98,6 +96,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if report:
             write_file(f"{stem}{REPORT}", json.dumps(begun | {"unfinished": new_report}).encode())
 
+    made.notes += [f"{len(all_edits)} edits by hand are in it, names too"] * bool(all_edits)
+    made.notes += ["it was changed in another program"] * (by_hand and not all_edits)
     made.before_rename = tell_report
     write()
     _renew_view(Path(f"{stem}.html"), made, config, len(all_edits))
