@@ -46,6 +46,31 @@ def click_paper(page, column, row):
     page.mouse.click(*page.evaluate(script, [column, row]))
 
 
+def test_what_is_no_curve_below_a_place_is_removed_to_the_next_place(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000, 3000]))
+    page.keyboard.press("n")
+    assert "lettering or dirt?" in page.locator("#ask").inner_text()
+    page.keyboard.press("e")
+    assert edits(page) == ["A:1001-3000="] and page.evaluate("answerAt(1000)") == "removed"
+    assert "Removed from here on: A" in page.locator("#ask").inner_text()
+    assert page.locator("#erase").is_hidden()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden() and page.evaluate("answerAt(1000)") == "seen"
+    page.evaluate("visit(3000)")
+    page.locator("#erase").click()
+    assert edits(page) == ["A:3001-5999="]
+
+
+def test_a_piece_that_begins_at_a_place_is_removed_whole(tmp_path, browser_page):
+    pieces = {"A": ([[100, 0, 100, 999]], []), "B": ([[100, 1100, 100, 1400]], [1100])}
+    page = page_of(tmp_path, browser_page, **pieces)
+    page.keyboard.press("n")
+    page.keyboard.press("e")
+    assert edits(page) == ["B="] and page.locator("#ask").is_hidden()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden() and page.evaluate("isOpen(1100)")
+
+
 def test_a_gap_is_asked_about_as_such_and_what_is_missing_is_drawn_from_end_to_end(
     tmp_path, browser_page
 ):
@@ -901,6 +926,26 @@ def test_a_stretch_is_given_to_another_curve_by_two_clicks(tmp_path, browser_pag
     assert edits(page) == ["A:1200-1300=B"]
 
 
+def test_within_a_stretch_off_the_scale_two_that_change_places_each_keep_theirs(
+    tmp_path, browser_page
+):
+    a = [[200, 0, 200, 999, 238, 999], [46, 1000, 60, 1500, 46, 2000], [238, 2001, 200, 5999]]
+    b = [[100, 0, 100, 1399, 60, 1400, 60, 1600, 100, 1601, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, []), B=(b, []))
+    curves = page.evaluate("DATA.followed")
+    curves[0]["off"] = [[1000, 2000, 1]]
+    followed_anew(page, tmp_path, followed=curves)
+    page.evaluate("isolate(0, 1450)")
+    give(page, "B", 1420, 1580)
+    assert [off_of(page, "A", row) for row in (900, 1100, 1500, 1900, 2100)] == [0, 1, 1, 1, 0]
+    assert {off_of(page, "B", row) for row in (1100, 1500, 1900)} == {0}
+    told = {"A:1420-1580-1", "B:1420-1580+1"}
+    assert {*edits(page)} == {"A:1420-1580=B", "B:1420-1580=A"} | told
+    page.locator("#undo").click()
+    give(page, "B", 3000, 3100)  # on the scale nothing is said of it
+    assert {*edits(page)} == {"A:3000-3100=B", "B:3000-3100=A"}
+
+
 def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_page):
     page = page_of(
         tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 5999]], []),
@@ -955,6 +1000,9 @@ def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
         page.locator("#undo").click()
     assert page.evaluate("followed[alone].name") == "A", "the same one, by its name of before"
     assert page.locator("#edits").is_hidden() and page.locator("#undo").is_disabled()
+    page.reload()  # what was taken back is kept, too
+    settle(page)
+    page.evaluate("lineCanvas.hidden && showWhole(true)")
     for keys in ("Control+y", "Control+Shift+Z"):
         page.keyboard.press(keys)
     assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
