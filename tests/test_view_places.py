@@ -1003,6 +1003,7 @@ def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
     page.reload()  # what was taken back is kept, too
     settle(page)
     page.evaluate("lineCanvas.hidden && showWhole(true)")
+    see_alone(page, "A")
     for keys in ("Control+y", "Control+Shift+Z"):
         page.keyboard.press(keys)
     assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"
