@@ -1260,6 +1260,17 @@ def test_stretches_off_the_scale_are_in_the_view_of_a_csv_as_before(tmp_path):
     assert shown["lines"] == writer.entries[0]["lines"] and len(shown["lines"]) > 4
     assert shown == writer.entries[0] | {"about": shown["about"]}
 
+    off = {int(it["row"]) + more for it in read(table) if it["flags"] == "2" for more in (0, 1)}
+
+    def doubt(line):  # where it may have left its scale, or be back, as is to be checked
+        return line | {"value": "", "flags": "4" if int(line["row"]) in off else "0"}
+
+    edit(table, lambda lines: [doubt(line) for line in lines])
+    made, again = curves_of_table(table, stem, CurvesConfig(str(table)), [], False)
+    again()
+    assert made.entries[0]["off"] == []
+    assert made.entries[0]["lines"] == shown["lines"], "no line leads across the track there"
+
 
 def test_edits_that_would_lose_a_curve_or_change_nothing_are_refused(followed, capsys):
     path = followed / "log.curves.csv"
@@ -1549,7 +1560,7 @@ def test_a_stroke_follows_the_ink_in_place_of_what_the_curve_had(followed, capsy
     }
     assert about["T1_C1_SOLID"].endswith("651 rows by hand")
     said = (followed / "log.las").read_text()
-    assert "651 rows by hand" in said and "\n3 edits by hand are in it, names too\n" in said
+    assert "651 rows by hand" in said and "\nedits by hand in it, with names: 3\n" in said
     assert rows[400]["confidence"] == "1.00" and rows[505]["confidence"] == "0.00"
     assert 4 <= float(rows[400]["right"]) - float(rows[400]["left"]) <= 8
     assert {it["track"] for it in lines if it["curve"] == "SP"} == {"2"}
@@ -1811,8 +1822,8 @@ def test_wrong_edits_are_said_in_one_line(followed, capsys, words, said):
         ({"curve": ""}, "curve '', row 1: a name has letters"),
         ({"flags": "-1"}, "row 1 has flags that are not 0 to 31"),
         ({"flags": "3", "value": ""}, "row 1 is off its scale (flag 2) and has no value"),
-        ({"row": "inf"}, "curve T1_C1_SOLID, row inf: inf is no number here"),
-        ({"column": "-inf"}, "curve T1_C1_SOLID, row 1: inf is no number here"),
+        ({"row": "inf"}, "curve T1_C1_SOLID: row inf is not a row of the scan"),
+        ({"column": "-inf"}, "curve T1_C1_SOLID: row 1 has a column that is not on the scan"),
         ({"row": "2"}, "row 2 is there twice: take one out, or join curves with --edit"),
         ({"row": "1600"}, "row 1,600 is not a row of the scan"),
         ({"row": "1.5"}, "row 1.5 is not a row of the scan"),

@@ -71,6 +71,16 @@ def test_a_piece_that_begins_at_a_place_is_removed_whole(tmp_path, browser_page)
     assert page.locator("#edits").is_hidden() and page.evaluate("isOpen(1100)")
 
 
+def test_also_the_first_row_behind_a_border_is_asked_about_as_such(tmp_path, browser_page):
+    a = [[200, 0, 200, 900, 238, 999], [42, 1000, 60, 1100, 42, 1200], [238, 1201, 200, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text()
+    assert "Here it leaps from 0.99 to 0.01 of its track: rows 1,000 to 1,200 may be beyond" in said
+    page.keyboard.press("b")
+    assert edits(page) == ["A:1000-1200+1"]
+
+
 def test_a_gap_is_asked_about_as_such_and_what_is_missing_is_drawn_from_end_to_end(
     tmp_path, browser_page
 ):

@@ -84,6 +84,8 @@ function reopen(isUndone) {  // places whose correction was taken back, or was n
   showQuestion();
 }
 
+const crossingAt = (i, [row, below]) => crossingOf(i, [row, below]) ?? crossingOf(i, [row - 1, row]);  // the first row behind a border, too, is to be checked
+
 const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
 
 function othersAt(curve, at, names) {
@@ -105,7 +107,7 @@ function question() {
   const at = rowsAt(curve, marked);
   if (beside.curve !== curve || beside.row !== marked) beside = { curve, row: marked, others: othersAt(curve, at, names) };  // asked for in each frame
   const { others } = beside, isEnd = isAtEnd(curve, at), isGap = at.at(-1) > marked + 1;
-  const { i } = flagsAt.get(marked).find((flag) => nameAt(flag) === curve.name), crossing = isEnd ? undefined : crossingOf(i, at);
+  const { i } = flagsAt.get(marked).find((flag) => nameAt(flag) === curve.name), crossing = isEnd ? undefined : crossingAt(i, at);
   const kind = isEnd ? "end" : crossing ? "wrap" : isGap ? "gap" : others.length ? "near" : "alone";
   return { curve, at, kind, crossing, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
 }
@@ -246,7 +248,7 @@ function fillGap({ curve, at }) {  // a stroke from below the piece above, whose
   sayPen();
 }
 
-const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : crossingOf(i, rowsAt(original[i], row)) ? "goes over its border" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
+const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : crossingAt(i, rowsAt(original[i], row)) ? "goes over its border" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();

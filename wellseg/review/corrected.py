@@ -110,8 +110,6 @@ def read_table(path: Path) -> Tables:
             given = (cells.get(name, "").replace(decimal_sign, ".") for name in NUMBERS)
             try:
                 numbers = [float(cell or "nan") for cell in given]
-                if np.isinf(numbers).any():
-                    raise ValueError("inf is no number here")
             except ValueError as error:
                 here = f"curve {cells['curve']}, row {cells['row']}"
                 raise ValueError(f"{path}: {here}: {error!s:.90}") from None
@@ -267,7 +265,7 @@ def _curve(
             raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
-    bits, turns = np.zeros(rows, np.uint8), _turns(table)[1]
+    bits, (share, turns) = np.zeros(rows, np.uint8), _turns(table)
     bits[here] = np.nan_to_num(flags)
     filled = np.full((6, rows), np.nan, np.float32)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
@@ -278,7 +276,9 @@ def _curve(
     curve.look[1:6] = half, 1, *paint  # a look's entries: points.py
     off, wide = np.flatnonzero(turns), sides[1] - sides[0]
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
+    # Strokes end where it leaves its scale or comes back, and where it may do so.
+    leaps = abs(np.diff(share, prepend=share[0])) > np.where(bits[here] & UNCERTAIN, 0.5, np.inf)
+    curve.wraps = [(int(at), 0.0) for at in row[leaps | (np.diff(turns, prepend=0) != 0)]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     curve.uncertain = every[bits & UNCERTAIN > 0].tolist()
     points = Points(every, column, left, right, np.nan_to_num(sure).clip(0, 1), bits, inked)
