@@ -202,7 +202,7 @@ def test_of_more_curves_than_a_las_takes_each_log_has_its_longest(tmp_path, monk
     assert first.keys() == ["DEPT", "T0_C1_SOLID"] and second.keys() == ["DEPT", "T0_C3_SOLID"]
     assert second["DEPT"][0] == pytest.approx(100, abs=0.5)  # no rows without a curve
     assert [note for note in writer.notes if "not in log.2.las" in note] == [
-        "1 curves of at most 302 rows are not in log.2.las"
+        "the 1 shortest curves are not in log.2.las"
     ]
 
 
@@ -210,7 +210,7 @@ def test_of_curves_as_long_as_each_other_no_more_are_in_a_las(tmp_path, monkeypa
     monkeypatch.setattr("wellseg.curves.files.MOST_CURVES", 1)
     _, writer = write(tmp_path, draw(sine(90), sine(280)))
     assert las_of(tmp_path / "log.las").keys() == ["INDEX", "T0_C1_SOLID"]
-    assert any(note.startswith("1 curves of at most") for note in writer.notes)
+    assert any(note.startswith("the 1 shortest curves") for note in writer.notes)
 
 
 def test_the_last_depth_has_its_value_where_it_is_a_multiple_of_the_step(tmp_path):
@@ -614,10 +614,13 @@ def test_wrong_rows_and_steps_are_refused():
         ({"step": math.inf, "depth": ["0=1000", "1000=1100"]}, "above 0"),
         ({"step": 0.0, "depth": ["0=1000", "1000=1100"]}, "--step 0: a step is above 0$"),
         ({"step": 0.5}, "give --depth"),
-        ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
+        (
+            {"step": 0.0009, "depth": ["0=1000", "1000=1100"]},
+            r"is not 0.001 \(100 lines/row\) to 100",
+        ),
         (
             {"step": 101.0, "depth": ["0=1000", "900=1100"]},
-            "--step 101 is longer than a log, 100 ft$",
+            "--step 101 is not .* to 100$",
         ),
         ({"rows": "1-2"}, "give that, too"),
     )
@@ -710,7 +713,7 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert capsys.readouterr().out.endswith("log.las: 2 curves\n")
     with pytest.raises(SystemExit):
         main([probability, "--depth", "0=100", "150=110", "--step", "500"])
-    assert "error: --step 500 is longer than a log, 10 ft" in capsys.readouterr().err
+    assert "error: --step 500 is not 0.0007 (100 lines/row) to 10" in capsys.readouterr().err
     main([probability, "--depth", "0-700=100-150", "900-1500=100-150"])
     assert capsys.readouterr().out.endswith(
         "log.1.las and {}: 2 curves\n".format(kept / "log.2.las")

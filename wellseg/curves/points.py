@@ -96,6 +96,11 @@ class Curve:
         to_tips(column, left + half, right - half, 2 * half, gap)
         for start, stop in self.hidden:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
+        seen = np.flatnonzero(~np.isnan(column))
+        for i in np.flatnonzero(np.diff(back[seen])):  # a line over the border of a track: no spike
+            for at, far in (seen[i], back[seen[i + 1]]), (seen[i + 1], back[seen[i]]):
+                if right[at] - left[at] > abs(far - back[at]) / 2:
+                    column[at] = right[at] - half if far > back[at] else left[at] + half
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
         flags[back != 0] |= WRAPPED
         flags[np.isin(self.first_row + rows, self.uncertain)] |= UNCERTAIN
