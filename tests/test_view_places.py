@@ -400,6 +400,19 @@ def page_of_a_wrap(folder, browser_page):
     return page
 
 
+def test_a_piece_that_comes_in_by_a_steep_stroke_may_be_beyond_the_scale(tmp_path, browser_page):
+    """In its first row it is far from the border; at its other end the value leaps."""
+    gr = [[60, 0, 60, 980, 233, 999], [236, 1101, 60, 1120, 60, 5999]]
+    piece = [[80, 1000, 120, 1050, 44, 1100]]
+    page = page_of(tmp_path, browser_page, GR=(gr, []), T1_C2_SOLID=(piece, [1000]))
+    page.on("dialog", lambda it: it.accept())
+    page.keyboard.press("n")
+    assert "At row 1,101, if the two are joined, the value" in page.locator("#ask").inner_text()
+    page.keyboard.press("b")
+    assert edits(page) == ["T1_C2_SOLID:1000-1100+1", "T1_C2_SOLID=GR"]
+    assert [off_of(page, "GR", row) for row in (999, 1050, 1101)] == [0, 1, 0]
+
+
 def test_a_piece_that_comes_in_at_the_other_border_may_be_beyond_the_scale(tmp_path, browser_page):
     page = page_of_a_wrap(tmp_path, browser_page)
     asked = []

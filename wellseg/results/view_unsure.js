@@ -174,10 +174,12 @@ function erase({ kind, curve: { name, rows: [, last] } }, row) {  // to the next
   say(`rows ${count(from)} to ${count(to)} of ${name} are removed: ${undoKey} takes it back`);
 }
 
-// Where a piece begins or ends, how its value leaps to the one that it may be joined with; if it does.
+// Where a piece begins or ends, how its value leaps to the one that it may be joined with, if it does; also at its other end: a
+// steep stroke is far from the border in its first row.
 function leapHere({ kind, curve, other }) {
   const leap = kind === "end" && other && leapBetween(curve.name, other.name);
-  return leap && Math.abs(leap.row - marked) <= NEAR ? leap : undefined;
+  const isOfPiece = leap && partsOf(leap.piece).some(({ from, to }) => from <= marked && marked <= to + 1);
+  return leap && (isOfPiece || Math.abs(leap.row - marked) <= NEAR) ? leap : undefined;
 }
 
 function visit(row) {
