@@ -400,6 +400,19 @@ def page_of_a_wrap(folder, browser_page):
     return page
 
 
+def test_a_way_over_the_border_that_is_told_is_asked_about_as_one_if_it_is_steep(
+    tmp_path, browser_page
+):
+    a = [[60, 0, 60, 980, 230, 999], [76, 1000, 120, 1050, 44, 1100], [236, 1101, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [999]))
+    curves = page.evaluate("DATA.followed")
+    curves[0]["off"] = [[1000, 1100, 1]]
+    followed_anew(page, tmp_path, followed=curves)
+    page.keyboard.press("n")
+    assert "0.95 to 0.18 of its track, which is taken for" in page.locator("#ask").inner_text()
+    assert page.locator("#erase").is_hidden() and page.locator("#beyond").is_hidden()
+
+
 def test_a_piece_that_comes_in_by_a_steep_stroke_may_be_beyond_the_scale(tmp_path, browser_page):
     """In its first row it is far from the border; at its other end the value leaps."""
     gr = [[60, 0, 60, 980, 233, 999], [236, 1101, 60, 1120, 60, 5999]]
