@@ -226,6 +226,16 @@ def test_a_path_below_the_home_is_there_however_it_is_given(tmp_path, monkeypatc
     assert Path(config.out) == tmp_path / "x"
 
 
+def test_a_name_that_a_shell_would_change_is_given_as_in_a_url():
+    """The view writes it so: PowerShell puts variables in place of $b, cmd of %b%."""
+    words = ["file:///logs/a%24b.tif", "file:a%25b%25.tif", "x/file:e.tif", "--out=file:/c%60d"]
+    config, _ = parse(PredictConfig, "predict", "", words)
+    assert [Path(it) for it in config.scans] == [
+        *map(Path, ("/logs/a$b.tif", "a%b%.tif", "x/file:e.tif"))
+    ]
+    assert config.out == "/c`d"
+
+
 def test_flags_win_over_the_file_wherever_they_stand(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("steps: 30\nval_every: 10\nmodel:\n  widths: [8, 16]\n")

@@ -359,6 +359,24 @@ def pieces_of(curve, longest):
     return [curve, *reversed(curve.leave_scale(longest))]
 
 
+@pytest.mark.parametrize("is_off", [False, True])  # whether the row with the line is off the scale
+def test_a_line_that_leads_over_the_border_in_one_row_is_no_spike(is_off):
+    """Its tip was taken at the other end: one row was a track off."""
+    rows = np.arange(20.0)
+    column = np.where(rows < 9, 170.0, 80.0)
+    left, right = column - 2, column + 2
+    left[9], right[9] = 60, 199
+    column[9] = (left[9] + right[9]) / 2
+    curve = Curve(0, 20, off_scale=[(9 if is_off else 10, 20, 140.0)])
+    curve.look[1] = 3  # half of its width
+    ones = np.ones_like(rows)
+    curve.records = [np.stack([rows, column, left, right, ones, ones], 1)]
+    value = (curve.points().column + curve.set_back() - 60) / 140
+    assert value[9] == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(value[:9], 110 / 140, rtol=1e-6)
+    np.testing.assert_allclose(value[10:], 160 / 140, rtol=1e-6)
+
+
 def test_the_longest_stretch_between_wraps_is_on_the_scale():
     shale = wrapped((3000, 9.0), (3200, -9.0), (3220, 9.0), (3500, -9.0))  # with a dip
     (curve,) = pieces_of(shale, 300)

@@ -1,8 +1,13 @@
 """The view: what was begun, and is no correction yet, is there when the page is loaded again."""
 
+import re
+from pathlib import Path
+
 import pytest
 from test_view import change_data, settle
 from test_view_places import click_paper, edits, page_of, see_alone
+
+from wellseg import cli
 
 pytestmark = pytest.mark.slow  # as all that drive a browser but test_view.py
 
@@ -166,6 +171,19 @@ def test_a_command_too_long_for_windows_is_made_in_two(page, tmp_path):
     change_data(tmp_path, edits=len(done), done=done)
     again(page)
     assert edits(page) == ["B:4000-4001="] and page.locator("#lost").inner_text() == ""
+
+
+def test_no_shell_of_windows_puts_anything_else_into_the_name_of_the_file(page, tmp_path):
+    """In double quotes PowerShell reads $x and `n, cmd %TEMP%; encoded no shell has anything to."""
+    page.add_init_script("Object.defineProperty(navigator, 'platform', { value: 'Win32' })")
+    for name in ("a $x `n.html", "100 %TEMP%.html", "a “b”.html"):
+        (tmp_path / name).write_bytes((tmp_path / "log.html").read_bytes())
+        page.goto((tmp_path / name).as_uri())
+        page.evaluate("correct('B', () => blank('B', 400, 401))")
+        given = re.match('wellseg curves "([^"]+)" --after', page.locator("#command").input_value())
+        assert not re.search("[$`“”„]|%TEMP%", given[1])
+        word = cli._read(str, given[1])
+        assert Path(word) == tmp_path / name.replace(".html", ".curves.csv")
 
 
 def test_a_browser_that_keeps_nothing_shows_the_page(tmp_path, browser_page):

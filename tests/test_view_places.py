@@ -46,6 +46,41 @@ def click_paper(page, column, row):
     page.mouse.click(*page.evaluate(script, [column, row]))
 
 
+def test_what_is_no_curve_below_a_place_is_removed_to_the_next_place(tmp_path, browser_page):
+    page = page_of(tmp_path, browser_page, A=([[100, 0, 100, 5999]], [1000, 3000]))
+    page.keyboard.press("n")
+    assert "lettering or dirt?" in page.locator("#ask").inner_text()
+    page.keyboard.press("e")
+    assert edits(page) == ["A:1001-3000="] and page.evaluate("answerAt(1000)") == "removed"
+    assert "Removed from here on: A" in page.locator("#ask").inner_text()
+    assert page.locator("#erase").is_hidden()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden() and page.evaluate("answerAt(1000)") == "seen"
+    page.evaluate("visit(3000)")
+    page.locator("#erase").click()
+    assert edits(page) == ["A:3001-5999="]
+
+
+def test_a_piece_that_begins_at_a_place_is_removed_whole(tmp_path, browser_page):
+    pieces = {"A": ([[100, 0, 100, 999]], []), "B": ([[100, 1100, 100, 1400]], [1100])}
+    page = page_of(tmp_path, browser_page, **pieces)
+    page.keyboard.press("n")
+    page.keyboard.press("e")
+    assert edits(page) == ["B="] and page.locator("#ask").is_hidden()
+    page.keyboard.press("Control+z")
+    assert page.locator("#edits").is_hidden() and page.evaluate("isOpen(1100)")
+
+
+def test_also_the_first_row_behind_a_border_is_asked_about_as_such(tmp_path, browser_page):
+    a = [[200, 0, 200, 900, 238, 999], [42, 1000, 60, 1100, 42, 1200], [238, 1201, 200, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [1000]))
+    page.keyboard.press("n")
+    said = page.locator("#ask").inner_text()
+    assert "Here it leaps from 0.99 to 0.01 of its track: rows 1,000 to 1,200 may be beyond" in said
+    page.keyboard.press("b")
+    assert edits(page) == ["A:1000-1200+1"]
+
+
 def test_a_gap_is_asked_about_as_such_and_what_is_missing_is_drawn_from_end_to_end(
     tmp_path, browser_page
 ):
@@ -363,6 +398,32 @@ def page_of_a_wrap(folder, browser_page):
     page.evaluate("correct('', () => { fix.scales.GR = '0:150:GAPI'; })")
     page.keyboard.press("n")
     return page
+
+
+def test_a_way_over_the_border_that_is_told_is_asked_about_as_one_if_it_is_steep(
+    tmp_path, browser_page
+):
+    a = [[60, 0, 60, 980, 230, 999], [76, 1000, 120, 1050, 44, 1100], [236, 1101, 60, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, [999]))
+    curves = page.evaluate("DATA.followed")
+    curves[0]["off"] = [[1000, 1100, 1]]
+    followed_anew(page, tmp_path, followed=curves)
+    page.keyboard.press("n")
+    assert "0.95 to 0.18 of its track, which is taken for" in page.locator("#ask").inner_text()
+    assert page.locator("#erase").is_hidden() and page.locator("#beyond").is_hidden()
+
+
+def test_a_piece_that_comes_in_by_a_steep_stroke_may_be_beyond_the_scale(tmp_path, browser_page):
+    """In its first row it is far from the border; at its other end the value leaps."""
+    gr = [[60, 0, 60, 980, 233, 999], [236, 1101, 60, 1120, 60, 5999]]
+    piece = [[80, 1000, 120, 1050, 44, 1100]]
+    page = page_of(tmp_path, browser_page, GR=(gr, []), T1_C2_SOLID=(piece, [1000]))
+    page.on("dialog", lambda it: it.accept())
+    page.keyboard.press("n")
+    assert "At row 1,101, if the two are joined, the value" in page.locator("#ask").inner_text()
+    page.keyboard.press("b")
+    assert edits(page) == ["T1_C2_SOLID:1000-1100+1", "T1_C2_SOLID=GR"]
+    assert [off_of(page, "GR", row) for row in (999, 1050, 1101)] == [0, 1, 0]
 
 
 def test_a_piece_that_comes_in_at_the_other_border_may_be_beyond_the_scale(tmp_path, browser_page):
@@ -901,6 +962,26 @@ def test_a_stretch_is_given_to_another_curve_by_two_clicks(tmp_path, browser_pag
     assert edits(page) == ["A:1200-1300=B"]
 
 
+def test_within_a_stretch_off_the_scale_two_that_change_places_each_keep_theirs(
+    tmp_path, browser_page
+):
+    a = [[200, 0, 200, 999, 238, 999], [46, 1000, 60, 1500, 46, 2000], [238, 2001, 200, 5999]]
+    b = [[100, 0, 100, 1399, 60, 1400, 60, 1600, 100, 1601, 100, 5999]]
+    page = page_of(tmp_path, browser_page, A=(a, []), B=(b, []))
+    curves = page.evaluate("DATA.followed")
+    curves[0]["off"] = [[1000, 2000, 1]]
+    followed_anew(page, tmp_path, followed=curves)
+    page.evaluate("isolate(0, 1450)")
+    give(page, "B", 1420, 1580)
+    assert [off_of(page, "A", row) for row in (900, 1100, 1500, 1900, 2100)] == [0, 1, 1, 1, 0]
+    assert {off_of(page, "B", row) for row in (1100, 1500, 1900)} == {0}
+    told = {"A:1420-1580-1", "B:1420-1580+1"}
+    assert {*edits(page)} == {"A:1420-1580=B", "B:1420-1580=A"} | told
+    page.locator("#undo").click()
+    give(page, "B", 3000, 3100)  # on the scale nothing is said of it
+    assert {*edits(page)} == {"A:3000-3100=B", "B:3000-3100=A"}
+
+
 def test_in_a_stretch_that_both_have_two_curves_change_places(tmp_path, browser_page):
     page = page_of(
         tmp_path, browser_page, A=([[100, 0, 100, 5999]], []), B=([[60, 0, 60, 5999]], []),
@@ -955,6 +1036,10 @@ def test_what_was_taken_back_is_made_again(tmp_path, browser_page):
         page.locator("#undo").click()
     assert page.evaluate("followed[alone].name") == "A", "the same one, by its name of before"
     assert page.locator("#edits").is_hidden() and page.locator("#undo").is_disabled()
+    page.reload()  # what was taken back is kept, too
+    settle(page)
+    page.evaluate("lineCanvas.hidden && showWhole(true)")
+    see_alone(page, "A")
     for keys in ("Control+y", "Control+Shift+Z"):
         page.keyboard.press(keys)
     assert edits(page) == exchanged and page.evaluate("answerAt(1000)") == "exchanged"

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 import yaml  # type: ignore[import-untyped]
 from docstring_parser import parse_from_object
@@ -178,9 +179,11 @@ def _add_options(parser: Any, group: Any, options: Any, key: str = "") -> None:
 
 
 def _read(hint: Any, word: str) -> Any:
-    """A word as an option's type; ~/x is below the user's home, as a shell has it, ~x is not."""
+    """A word as an option's type. ~/x is in the user's home, as in a shell; file:a%24b is a$b."""
     if re.match(r"~([/\\]|$)", word):
         word = os.path.expanduser(word)
+    if word.startswith("file:"):  # so the view writes names of which a shell would make others
+        word = unquote(re.sub("^file:(///(?=[A-Za-z]:))?", "", word))
     one_of = get_args(hint) if get_origin(hint) in (Union, UnionType) else [hint]
     kinds = [kind for kind in one_of if kind is not NoneType]
     for kind in kinds:

@@ -38,9 +38,9 @@ HEAD = """\
 # row: of the scan, from 0. column: the stroke's centre, of a spike its tip; pixels, 0 the middle of
 # the leftmost. left, right: its span. confidence: mean probability. flags, a sum: 1 in a bridged
 # gap, 2 off its scale and printed a track's width to one side (value is corrected), 4 from here on
-# maybe another curve, or off its scale, 8 off its scale as --edit says. value: 0 at the left
-# border of the track in that row, 1 at the right: (column + 0.5 - track_left) / (track_right -
-# track_left). Track 0 is the scan. Rows above the first, below the last, in gaps are left out.
+# maybe another curve, or off its scale, 8 off its scale, 16 drawn, or another curve's before, both
+# by --edit. value: 0 at the left border of the track in that row, 1 at the right: (column + 0.5 -
+# track_left) / (track_right - track_left). Track 0 is the scan. Rows without values are left out.
 # Corrected here (lines, columns, names), wellseg curves with this file makes NAME.las of it.
 row,curve,track,column,left,right,value,confidence,flags,track_left,track_right"""
 LAS_NOTE = """\
@@ -190,10 +190,7 @@ class CurveFiles:
             by_length = sorted(range(len(here)), key=lambda i: -len(here[i][1]))
             kept = [here[i] for i in sorted(by_length[:MOST_CURVES])]
             if left_out := by_length[MOST_CURVES:]:
-                said = f"{len(left_out):,} curves of at most {len(here[left_out[0]][1]):,} rows"
-                self.notes.append(f"{said} are not in {path.name}")
-            if not kept:
-                self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
+                self.notes.append(f"the {len(left_out):,} shortest curves are not in {path.name}")
             span = np.concatenate([rows for _, rows in kept] or [np.array([low, high - 1])])
             written[ending] = files.enter_context(atomic_file(path))
             rows = np.arange(span.min(), span.max() + 1)

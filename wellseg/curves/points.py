@@ -9,8 +9,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-BRIDGED, WRAPPED, UNCERTAIN = 1, 2, 4
-"""Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve."""
+BRIDGED, WRAPPED, UNCERTAIN, BY_HAND = 1, 2, 4, 8 | 16
+"""Flags of a row: in a bridged gap; off its scale, set back by a track; maybe of another curve; by
+--edit: 8 off its scale, 16 drawn, or another curve's before."""
 SOLID = 0.93  # share of ink from which on a curve is solid: it has gaps, too, under lettering
 DOT, LONGEST_DASH = 4.0, 4.5  # in widths; in tenths of an inch, chosen on labelled regions
 TOUCH_PX = 4  # strokes so near touch
@@ -39,7 +40,7 @@ class Points(NamedTuple):
     left: Floats  # leftmost pixel of the stroke in this row: a spike is a span
     right: Floats  # rightmost pixel
     confidence: Floats  # mean probability of the pixels, in [0, 1]; 0 where it is bridged
-    flags: NDArray[np.uint8]  # of BRIDGED, WRAPPED and UNCERTAIN
+    flags: NDArray[np.uint8]  # sums of those above
     inked: Flags  # whether there is ink on the scan
 
 
@@ -95,6 +96,11 @@ class Curve:
         to_tips(column, left + half, right - half, 2 * half, gap)
         for start, stop in self.hidden:
             table[start - self.first_row : stop - self.first_row, :3] = np.nan
+        seen = np.flatnonzero(~np.isnan(column))
+        for i in np.flatnonzero(np.diff(back[seen])):  # a line over the border of a track: no spike
+            for at, far in (seen[i], back[seen[i + 1]]), (seen[i + 1], back[seen[i]]):
+                if right[at] - left[at] > abs(far - back[at]) / 2:
+                    column[at] = right[at] - half if far > back[at] else left[at] + half
         flags = np.where(gap & ~np.isnan(column), np.uint8(BRIDGED), np.uint8(0))
         flags[back != 0] |= WRAPPED
         flags[np.isin(self.first_row + rows, self.uncertain)] |= UNCERTAIN
@@ -242,6 +248,8 @@ def place_curve(curve: Curve, points: Points, track: int, sides: Floats, name: s
     width, middle = round(curve.width_px, 1), float(np.median(path[:, 0]))
     colour = ", #{:02x}{:02x}{:02x}".format(*curve.colour) if curve.colour else ""
     about = f"{width:.0f} px{colour}, confidence {sure:.2f}, {100 * bridged.mean():.0f} % bridged"
+    if hand := np.count_nonzero(points.flags[seen] & BY_HAND):
+        about += f", {hand:,} rows by hand"
     apart = np.isin(rows[seen][1:], [row for row, _ in curve.wraps])
     parts = np.split(path[:, None], np.flatnonzero(apart | (np.diff(path[:, 1]) > 1)) + 1)
     edges = np.stack(np.broadcast_arrays(sides.T - 0.5, rows - rows[0]), 2).astype(np.float32, "C")

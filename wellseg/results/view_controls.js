@@ -98,7 +98,7 @@ const actions = {
   t: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"),
   c: () => DATA.followed && showWhole($("#followed").hidden), n: () => jump(1), p: () => jump(-1), l: () => (isWalked() ? toList() : showList($("#places").hidden)), h: () => bare(true), ",": () => toCurve(-1), ".": () => toCurve(1), "+": () => zoomBy(1.25), "-": () => zoomBy(0.8), 0: fit,
   1: () => zoomBy(1 / devicePixelRatio / state.zoom), "?": () => { $("dialog").showModal(); $("dialog").scrollTop = 0; },
-  f2: () => followed[alone] && $("#name").select(), escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"),
+  f2: () => followed[alone] && $("#name").select(), escape: () => (pen ? draw() : isolate(-1)), enter: endStroke, delete: removeOrBack, backspace: () => pen && removeOrBack(), k: () => answer("right"), x: () => answer("exchange"), a: () => answer("cut"), j: () => answer("join"), b: () => answer("beyond"), u: () => answer("backup"), e: () => answer("remove"),
   r: () => !lineCanvas.hidden && !pen && (question()?.kind === "gap" && isInView(marked) && isOpen(marked) ? answer("draw") : draw("draw")), "[": () => setThreshold(state.threshold - 0.02), "]": () => setThreshold(state.threshold + 0.02),
 };
 const buttons = { former: ",", following: ".", overlay: "o", whole: "c", doubt: "d", invert: "i", theme: "t", next: "n", before: "p", list: "l", in: "+", out: "-", fit: "0", help: "?" };
@@ -171,6 +171,7 @@ try {  // corrections that were not yet made when the page was left
     const renew = (then) => ({ ...then, scales: scalesSince(then.scales, kept.scaled), depth: kept.placed === placed ? then.depth : null });
     fix = renew(kept.fix);
     before.push(...kept.before.map((text) => JSON.stringify(renew(JSON.parse(text)))));
+    after = (kept.after ?? []).map((text) => JSON.parse(text)).map((then) => JSON.stringify({ ...then, fix: renew(then.fix) }));
     copied = kept.copied ?? [];
     lost = kept.lost.filter((word) => !has.includes(word));
     refresh("");

@@ -80,7 +80,9 @@ function command(given) {
   path = path.replace(/\.html$/, anew ? ".probability.tif" : ".curves.csv");
   const local = location.host ? `//${location.host}${path}` : path.replace(/^\/(?=[A-Za-z]:|\/\/)/, "");  // of a share; of a drive, or of a share in Firefox
   const place = location.protocol === "file:" ? local : path.split("/").pop();
-  const quoted = onWindows ? `"${place.replaceAll("/", "\\")}"` : `'${place.replaceAll("'", "'\\''")}'`;
+  const isKept = !/[$`%“”„]/.test(place);  // in double quotes, by PowerShell and cmd: else as a URL has it
+  const forWindows = isKept ? place.replaceAll("/", "\\") : `file:${encodeURI(place).replaceAll("$", "%24")}`;
+  const quoted = onWindows ? `"${forWindows}"` : `'${place.replaceAll("'", "'\\''")}'`;
   const units = [...trackWords(), ...depthWords(), ...scaleWords()].map((word) => ` ${word}`).join("");
   return `wellseg curves ${quoted}${anew ? "" : ` --after ${made}-${mark}`}${units}${given.length ? ` --edit ${given.join(" ")}` : ""}`;
 }
@@ -114,7 +116,7 @@ function refresh(name) {
 
 function keep(given) {  // for the page when it is loaded again
   try {
-    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, copied, scaled, placed, lost, units: [...trackWords(), ...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20) }));
+    localStorage.setItem(store, JSON.stringify({ those, made, given, fix, copied, scaled, placed, lost, units: [...trackWords(), ...depthWords(), ...scales().filter((word) => !wordsOf(scaled).includes(word))], before: before.slice(-20), after: after.slice(-20) }));
   } catch { $("#lost").textContent += " This browser keeps no corrections: run the command before you leave the page."; }  // its store is full, or closed
 }
 addEventListener("storage", ({ key }) => key === store && location.reload());  // corrected in another tab: what is written here later has those, too
@@ -310,7 +312,7 @@ $("#undo").onclick = () => {
   after.push(JSON.stringify({ fix, answers }));
   become(before.length ? JSON.parse(before.pop()) : untouched());
   say(`taken back: ${had.filter((word) => !all().includes(word)).join(" ") || "the last correction"}`);  // it may be anywhere on the scan
-  reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
+  reopen(({ at, edits, answer }, row) => edits === made && (answer === "joined" ? ends(row) : answer === "removed" ? !fix.parts.flat().some(({ from, as }) => from === at && as < 0) : answer === "backup" ? !fix.parts.flat().some((part) => part.from === at && /_X10$/i.test(nameOf(part))) : !fix.parts.flat().some(({ from }) => from === at)));
 };
 $("#redo").onclick = () => {
   const then = JSON.parse(after.pop());

@@ -65,10 +65,10 @@ function crossingOf(i, [row, below = row]) {
     return { one, two, leaps: two.share - one.share };
   }).filter(({ leaps }) => Math.abs(leaps) > LEAP / 2);
   const at = all.findIndex(({ one, two }) => one.y === row && two.y === below), here = all[at];
-  if (!here || Math.abs(here.leaps) < LEAP || below - row > DPI / 2) return undefined;
+  const turns = here && turnsAt({ i, part: here.two.part }, here.two.y) - turnsAt({ i, part: here.one.part }, here.one.y);  // where it is told, also a steep stroke
+  if (!here || (Math.abs(here.leaps) < LEAP && !turns) || below - row > DPI / 2) return undefined;
   const { one, two, leaps } = here, [first, last] = original[i].rows, top = all[at - 1]?.two.y ?? first, bottom = all[at + 1]?.one.y ?? last;
   const isLow = bottom - two.y <= one.y - top, [from, to] = isLow ? [two.y, bottom] : [top, one.y];
-  const turns = turnsAt({ i, part: two.part }, two.y) - turnsAt({ i, part: one.part }, one.y);
   return { from, to, shares: [one.share, two.share], tracks: Math.sign(leaps) * (isLow ? -1 : 1), isTold: Math.abs(leaps + turns) < LEAP };
 }
 

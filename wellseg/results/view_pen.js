@@ -159,7 +159,20 @@ function give(name, heir, from, to) {
     if (now === name && (isExchange || !isTaken(part))) part.as = other;
     else if (now === heir && isExchange) part.as = own;
   }
+  for (const [part, now] of becoming) if (nameOf(part) !== now) goOnAsBeside(part);
   return isExchange ? `${name} and ${heir} have changed places from row ${count(from)} to ${count(to)}` : `${name} is ${heir} from row ${count(from)} to ${count(to)}${both ? `, but for ${count(both)} rows that this has` : ""}`;
+}
+
+// A part that became another curve's is as far off the scale as that is above and below it, if its values go on so: in a
+// stretch off the scale two that change places each keep theirs.
+function goOnAsBeside(part) {
+  const ends = seams(nameOf(part)).filter(({ upper, lower }) => (upper.part === part) !== (lower.part === part)).map(({ upper, lower }) => {
+    const [mine, its] = upper.part === part ? [upper, lower] : [lower, upper];
+    const placeIn = (it) => (it === upper ? it.line.slice(-2) : it.line), [share, had, beside, turns] = [mine, its].flatMap((it) => [shareAt(it, ...placeIn(it)), turnsAt(it, placeIn(it)[1])]);
+    return { turns, more: turns - had, apart: share + had - beside - turns };
+  });
+  const [{ turns, more } = {}] = ends, sum = (by) => ends.reduce((all, { apart }) => all + Math.abs(apart + by), 0);
+  if (more && ends.every((it) => it.turns === turns && it.more === more) && sum(more) + 0.5 < sum(0)) part.off = (part.off ?? 0) + more || undefined;
 }
 
 function endStretch() {

@@ -12,7 +12,7 @@ const places = [...new Set(flags.map(({ row }) => row))].sort((a, b) => a - b);
 const flagsAt = new Map(places.map((row) => [row, []]));
 for (const flag of flags) flagsAt.get(flag.row).push(flag);
 const answerStore = `answers at uncertain rows of ${location.pathname}`;
-// By row: answer, "seen", "right", "exchanged", "cut", "drawn", "joined", "beyond" or "backup"; columns, of its curve there and, if it is right, where it goes on;
+// By row: answer, "seen", "right", "exchanged", "cut", "drawn", "joined", "removed", "beyond" or "backup"; columns, of its curve there and, if it is right, where it goes on;
 // of a correction the row ``at`` of it, and how many edits the file had then. The browser keeps them.
 const answers = (() => { try { return JSON.parse(localStorage.getItem(answerStore)) ?? {}; } catch { return {}; } })();
 
@@ -84,6 +84,8 @@ function reopen(isUndone) {  // places whose correction was taken back, or was n
   showQuestion();
 }
 
+const crossingAt = (i, [row, below]) => crossingOf(i, [row, below]) ?? crossingOf(i, [row - 1, row]);  // the first row behind a border, too, is to be checked
+
 const isAtEnd = (curve, at) => at[0] <= curve.rows[0] || at.length < 2;
 
 function othersAt(curve, at, names) {
@@ -105,7 +107,7 @@ function question() {
   const at = rowsAt(curve, marked);
   if (beside.curve !== curve || beside.row !== marked) beside = { curve, row: marked, others: othersAt(curve, at, names) };  // asked for in each frame
   const { others } = beside, isEnd = isAtEnd(curve, at), isGap = at.at(-1) > marked + 1;
-  const { i } = flagsAt.get(marked).find((flag) => nameAt(flag) === curve.name), crossing = isEnd ? undefined : crossingOf(i, at);
+  const { i } = flagsAt.get(marked).find((flag) => nameAt(flag) === curve.name), crossing = isEnd ? undefined : crossingAt(i, at);
   const kind = isEnd ? "end" : crossing ? "wrap" : isGap ? "gap" : others.length ? "near" : "alone";
   return { curve, at, kind, crossing, others, other: others.find(({ name }) => name === $("#partner").value) ?? others[0] };
 }
@@ -128,7 +130,7 @@ const asks = {
     ? ["", ` begins here. Is it a curve of its own${others.length ? ", or does it go on from" : "?"}`, "Its own"]
     : ["", ` ends here. Is that its end${others.length ? ", or does it go on as" : "?"}`, "Its end"]),
 };
-const did = { exchanged: "Exchanged from here on:", cut: "Cut off here:", drawn: "Drawn here:", joined: "Joined here:", backup: "A backup begins or ends here:", beyond: "Beyond its scale on one side of this row:" };
+const did = { exchanged: "Exchanged from here on:", cut: "Cut off here:", drawn: "Drawn here:", joined: "Joined here:", removed: "Removed from here on:", backup: "A backup begins or ends here:", beyond: "Beyond its scale on one side of this row:" };
 
 let askedBefore = "";
 function showQuestion() {
@@ -153,18 +155,31 @@ function showQuestion() {
   $("#exchange").hidden = isDone || kind === "end" || !others.length;
   $("#attach").hidden = isDone || !isJoin;
   $("#part").hidden = isDone || kind === "end";
+  $("#erase").hidden = isDone || !isSpare(now);
   const leap = isDone ? undefined : leapHere(question());
   $("#apart").textContent = leap ? tellLeap(leap) : "";
   $("#beyond").hidden = $("#tenfold").hidden = isDone || !(leap || (kind === "wrap" && !now.crossing.isTold));
-  for (const id of ["fill", "exchange", "attach", "part", "beyond", "tenfold"]) $(`#${id}`).disabled = !isOpen(marked);
+  for (const id of ["fill", "exchange", "attach", "part", "erase", "beyond", "tenfold"]) $(`#${id}`).disabled = !isOpen(marked);
   if (others.length) $("#partner").style.setProperty("--c", colour(question().other));
   pressed("#same", answer === "right");
 }
 
-// Where a piece begins or ends, how its value leaps to the one that it may be joined with; if it does.
+// Whether what lies below may be no curve at all: it fits badly, or begins here.
+const isSpare = ({ kind, curve, at }) => kind === "alone" || (kind === "end" && at[0] <= curve.rows[0]);
+
+function erase({ kind, curve: { name, rows: [, last] } }, row) {  // to the next place to check of the curve, or its end
+  const from = kind === "end" ? row : row + 1, to = walk(name).find((it) => it > row) ?? last;
+  correct(followed[alone]?.name, () => blank(name, from, to));
+  noteAnswer(row, "removed", from);
+  say(`rows ${count(from)} to ${count(to)} of ${name} are removed: ${undoKey} takes it back`);
+}
+
+// Where a piece begins or ends, how its value leaps to the one that it may be joined with, if it does; also at its other end: a
+// steep stroke is far from the border in its first row.
 function leapHere({ kind, curve, other }) {
   const leap = kind === "end" && other && leapBetween(curve.name, other.name);
-  return leap && Math.abs(leap.row - marked) <= NEAR ? leap : undefined;
+  const isOfPiece = leap && partsOf(leap.piece).some(({ from, to }) => from <= marked && marked <= to + 1);
+  return leap && (isOfPiece || Math.abs(leap.row - marked) <= NEAR) ? leap : undefined;
 }
 
 function visit(row) {
@@ -212,6 +227,8 @@ function answer(what) {
     const { from, to, tracks } = now.crossing, { name } = now.curve, isFirst = from <= now.curve.rows[0];
     correct(followed[alone]?.name, () => (what === "beyond" ? leaveScale(name, from, to, tracks) : backUp(name, from, to)));
     noteAnswer(row, what, what === "beyond" && isFirst ? to + 1 : from);
+  } else if (what === "remove" && isSpare(now)) {
+    erase(now, row);
   } else if (what === "cut" && now.kind !== "end") {
     cut(row + 1, now.curve.name);
     noteAnswer(row, "cut", row + 1);
@@ -233,7 +250,7 @@ function fillGap({ curve, at }) {  // a stroke from below the piece above, whose
   sayPen();
 }
 
-const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : crossingOf(i, rowsAt(original[i], row)) ? "goes over its border" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
+const kinds = new Map(flags.map(({ row, i }) => [row, row <= original[i].rows[0] ? "begins here" : crossingAt(i, rowsAt(original[i], row)) ? "goes over its border" : rowsAt(original[i], row).at(-1) > row + 1 ? `gap of ${count(rowsAt(original[i], row)[1] - row - 1)} rows` : ""]));
 function listPlaces() {  // by the names that curves have now
   const list = $("#uncertain"), own = followed[alone]?.name, order = walk(), held = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren();
@@ -257,6 +274,7 @@ function toList() {  // of places to check: to the one that is seen, or the firs
 $("#same").onclick = () => answer("right");
 $("#exchange").onclick = () => answer("exchange");
 $("#part").onclick = () => answer("cut");
+$("#erase").onclick = () => answer("remove");
 $("#fill").onclick = () => answer("draw");
 $("#attach").onclick = () => answer("join");
 $("#beyond").onclick = () => answer("beyond");

@@ -17,7 +17,7 @@ from skimage.graph import route_through_array
 from wellseg.curves.files import CurveWriter
 from wellseg.curves.options import ENDING, TABLE
 from wellseg.curves.points import BRIDGED, WRAPPED, to_tips
-from wellseg.review.corrected import FLAGS, ROW, read_table
+from wellseg.review.corrected import FLAGS, MOVED, ROW, read_table
 from wellseg.review.options import CurvesConfig, Stroke
 from wellseg.scan import MASK, well_of
 from wellseg.scan.atomic import encoding_of, separator_of, write_file
@@ -138,7 +138,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
     half = np.percentile(depth[depth > 0], 80) - 1 if inked.any() else 0.5
     to_tips(middle, left, right, 2 * half, ~inked)
     sides = np.rint([left - half, right + half])
-    return np.stack([rows, middle, *sides, inked, np.where(inked, 0, BRIDGED)], 1)
+    return np.stack([rows, middle, *sides, inked, np.where(inked, MOVED, BRIDGED | MOVED)], 1)
 
 
 def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Path], None]:

@@ -96,6 +96,8 @@ def _write_all(config: CurvesConfig, given: Path, stem: Path) -> None:
         if report:
             write_file(f"{stem}{REPORT}", json.dumps(begun | {"unfinished": new_report}).encode())
 
+    made.notes += [f"edits by hand in it, with names: {len(all_edits)}"] * bool(all_edits)
+    made.notes += ["it was changed in another program"] * (by_hand and not all_edits)
     made.before_rename = tell_report
     write()
     _renew_view(Path(f"{stem}.html"), made, config, len(all_edits))

@@ -21,11 +21,11 @@ from wellseg.scan.files import Size
 
 NUMBERS = "row track column left right value confidence flags track_left track_right".split()
 ROW, TRACK, COLUMN, LEFT, RIGHT, VALUE, CONFIDENCE, FLAGS = range(8)
-SIDES, PART = slice(8, 10), 10  # in a curve as corrected each line has the number of its part, too
+SIDES, PART, MORE = slice(8, 10), 10, -1  # of a line as corrected: its part; tracks off, as said
 NEEDED = {"row", "curve", "track", "column", "track_left", "track_right"}
 NAME = r"[A-Za-z0-9_]{1,60}"  # LAS 2.0: no space, full stop or colon
 INDICES = "DEPT", "DEPTH", "TIME", "INDEX"  # the only names of an index there
-SAID = WRAPPED | 8  # flags: it is off its scale, and --edit says so
+SAID, MOVED = WRAPPED | 8, 16  # flags, as --edit says: off its scale; drawn, or another's before
 Lines = NDArray[np.float64]  # of the CSV, (lines, NUMBERS)
 Tables = dict[str, Lines]
 Parts = list[tuple[str, Lines]]  # of a curve as corrected: whose they were; lines
@@ -65,17 +65,17 @@ def curves_of_table(
     found = []
     for name, parts in tables.items():
         parts = [(of, np.insert(part, PART, i, axis=1)) for i, (of, part) in enumerate(parts)]
-        was = max(parts, key=lambda part: (part[0] in looks, len(part[1])))[0]
+        main = max(parts, key=lambda part: (part[0] in looks, len(part[1])))
         table = _joined(name, parts, made.notes)
         _give_borders(table, lines, made)
         if len(parts) > 1:
-            table = _as_one(name, table, [] if new_tracks else made.notes)
+            table = _as_one(name, table, main[1][0, PART], [] if new_tracks else made.notes)
         if new_tracks:
             turns = _turns(table)[1]
             table[:, TRACK], table[:, SIDES] = made.track_of(table[:, ROW], table[:, COLUMN])
             table[:, VALUE] = _turns(table)[0] + turns
-        _leave_scale(table, parts, edits)  # last: what the user says of a stretch holds
-        placed = _curve(given, name, table, config.size, looks.get(was, {}))
+        _leave_scale(name, table)  # last: what the user says of a stretch holds
+        placed = _curve(given, name, table, config.size, looks.get(main[0], {}))
         found.append(place_curve(*placed, name))
     for name in tables:
         if same := [other for other in tables if other != name and other.lower() == name.lower()]:
@@ -110,8 +110,6 @@ def read_table(path: Path) -> Tables:
             given = (cells.get(name, "").replace(decimal_sign, ".") for name in NUMBERS)
             try:
                 numbers = [float(cell or "nan") for cell in given]
-                if np.isinf(numbers).any():
-                    raise ValueError("inf is no number here")
             except ValueError as error:
                 here = f"curve {cells['curve']}, row {cells['row']}"
                 raise ValueError(f"{path}: {here}: {error!s:.90}") from None
@@ -121,9 +119,10 @@ def read_table(path: Path) -> Tables:
 
 def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> dict[str, Parts]:
     """The parts of the curves as corrected, by their names."""
+    tables = {name: np.pad(table, ((0, 0), (0, 1))) for name, table in tables.items()}  # MORE
     left = {name: np.ones(len(table), bool) for name, table in tables.items()}
     moved: dict[str, Parts] = {name: [] for name in tables}
-    for curve, first, last, becomes in edits:
+    for curve, first, last, becomes in sorted(edits, key=lambda it: isinstance(it.becomes, str)):
         if curve not in tables:
             has = ", ".join(tables) or "none"
             raise ValueError(f"--edit: there is no curve {curve} in {path}; it has {has}")
@@ -132,6 +131,7 @@ def _edited(path: Path, tables: Tables, edits: list[Edit], notes: list[str]) -> 
         if not here.any():
             notes.append(f"curve {curve} has no rows {first:,.0f} to {last:,.0f}")
         if isinstance(becomes, int):
+            table[here, MORE] += becomes
             continue
         if (here & ~left[curve]).any():
             raise ValueError(f"--edit: rows of curve {curve} are in two edits")
@@ -151,20 +151,15 @@ def _turns(table: Lines) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return share, np.where(off & (abs(value - share) < 9), np.rint(value - share), 0)
 
 
-def _leave_scale(table: Lines, parts: Parts, edits: list[Edit]) -> None:
+def _leave_scale(name: str, table: Lines) -> None:
     """Rows that edits say so of are so many tracks further to the right of where they are."""
-    more, row = np.zeros(len(table)), table[:, ROW]
-    of = np.array([name for name, _ in parts])[table[:, PART].astype(int)]
-    for curve, first, last, tracks in edits:
-        if isinstance(tracks, int):
-            more[(of == curve) & (first <= row) & (row <= last)] += tracks
-    here = np.flatnonzero(more)
+    here = np.flatnonzero(table[:, MORE])
     if (table[here, TRACK] == 0).any():
-        raise ValueError(f"--edit: {of[here[0]]} is in no track: it cannot be off its scale")
+        raise ValueError(f"--edit: {name} is in no track: it cannot be off its scale")
     (share, turns), bits = _turns(table[here]), np.nan_to_num(table[here, FLAGS]).astype(int)
-    turns += more[here]
+    turns += table[here, MORE]
     if (abs(turns) > 8).any():  # perhaps by what earlier commands said
-        raise ValueError(f"--edit: {of[here[0]]} would be more than 8 tracks off its scale")
+        raise ValueError(f"--edit: {name} would be more than 8 tracks off its scale")
     table[here, VALUE] = share + turns
     table[here, FLAGS] = np.where(turns != 0, bits | SAID, bits & ~SAID)
 
@@ -217,29 +212,30 @@ def _joined(name: str, parts: Parts, notes: list[str]) -> Lines:
     return table[np.argsort(table[:, ROW], kind="stable")]
 
 
-def _as_one(name: str, table: Lines, notes: list[str]) -> Lines:
-    """Lines of joined curves. A piece that was off the scale of the curve it comes from may be on
-    that of this one: where it is nearer to what is beside it, and it was not told to be off. One
-    in no track, or between the borders of most of this one, is in this one's."""
-    row, track, column, _, _, value, _, flags, left, right, part = table.T  # views of table
-    at, share = column + 0.5, _turns(table)[0]
-    value[:] = np.where(np.isnan(value), share, value)  # of strokes and lines by hand
+def _as_one(name: str, table: Lines, own_part: int, notes: list[str]) -> Lines:
+    """Lines of joined curves. A piece of another curve that was off that one's scale may be on this
+    one's: where it is nearer, by half a track in all, to what is beside it, and nobody said that it
+    is off. One in no track, or between the borders of most of this one, is in its track; where most
+    of it lies in none, all does."""
+    row, track, column, _, _, value, _, flags, left, right, part, more = table.T  # views of table
+    at, (share, turns) = column + 0.5, _turns(table)
+    value[:] = share + turns  # strokes, and lines by hand, have none, or that of another place
     bits = np.nan_to_num(flags).astype(int)
-    off = bits & SAID == WRAPPED
+    flags[:] = np.where(part == own_part, flags, bits | MOVED)
+    off = (bits & SAID == WRAPPED) & (part != own_part) & (more == 0)
     for start, stop in np.flatnonzero(np.diff(np.pad(off, 1))).reshape(-1, 2):
         ends = [it for it in ((start, start - 1), (stop - 1, stop)) if 0 <= it[1] < len(off)]
         by_share = sum(abs(share[end] - value[beside]) for end, beside in ends)
         by_value = sum(abs(value[end] - value[beside]) for end, beside in ends)
-        if by_share < by_value and any(part[end] != part[beside] for end, beside in ends):
+        if by_share + 0.5 < by_value and any(part[end] != part[beside] for end, beside in ends):
             value[start:stop], flags[start:stop] = share[start:stop], flags[start:stop] - WRAPPED
             notes.append(f"{name}: rows {row[start]:.0f}-{row[stop - 1]:.0f} are on its scale now")
-    tracks, counts = np.unique(track[track > 0], return_counts=True)
-    if len(tracks):
-        own = track == (most := tracks[counts.argmax()])
-        low, high = (np.interp(row, row[own], side[own]) for side in (left, right))
-        here = ~own & ((low <= at) & (at <= high) | (track == 0))
-        track[here], left[here], right[here] = most, low[here], high[here]
-        flags[here] -= flags[here] // WRAPPED % 2 * WRAPPED
+    tracks, counts = np.unique(track, return_counts=True)
+    own = track == (most := tracks[counts.argmax()])
+    low, high = (np.interp(row, row[own], side[own]) for side in (left, right))
+    here = ~own & ((low <= at) & (at <= high) | (track == 0))
+    track[here], left[here], right[here] = most, low[here], high[here]
+    flags[here] -= flags[here] // WRAPPED % 2 * WRAPPED
     tracks = np.unique(track[track > 0])
     if len(tracks) > 1:
         said = " and ".join(f"{number:g}" for number in tracks)
@@ -253,7 +249,7 @@ def _curve(
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}, row {table[0, ROW]:,.10g}: {rule}")
-    row, track, column, left, right, value, confidence, flags, *sides, _ = table.T
+    row, track, column, left, right, value, confidence, flags, *sides, _, _ = table.T
     wrong = {
         "is not a row of the scan": ~((row >= 0) & (row < size[0]) & (row == np.floor(row))),
         "is there twice: take one out, or join curves with --edit": np.diff(row, prepend=-1) == 0,
@@ -261,7 +257,7 @@ def _curve(
         "has track_left and track_right that are no borders": ~(sides[0] + 1 <= sides[1])
         | ~(np.abs(sides) < 1e6).all(0),
         "has a track that is not 0 to 99": ~np.isin(track, range(100)),
-        "has flags that are not 0 to 15": ~np.isin(np.nan_to_num(flags), range(16)),
+        "has flags that are not 0 to 31": ~np.isin(np.nan_to_num(flags), range(32)),
         "is off its scale (flag 2) and has no value": (flags // 2 % 2 == 1) & np.isnan(value),
     }
     for what, where in wrong.items():
@@ -269,7 +265,7 @@ def _curve(
             raise ValueError(f"{path}: curve {name}: row {row[where][0]:,.10g} {what}")
     first, rows = int(row[0]), int(row[-1] - row[0]) + 1
     here = row.astype(int) - first
-    bits, turns = np.zeros(rows, np.uint8), _turns(table)[1]
+    bits, (share, turns) = np.zeros(rows, np.uint8), _turns(table)
     bits[here] = np.nan_to_num(flags)
     filled = np.full((6, rows), np.nan, np.float32)
     filled[:, here] = column, np.fmin(left, column), np.fmax(right, column), confidence, *sides
@@ -280,7 +276,9 @@ def _curve(
     curve.look[1:6] = half, 1, *paint  # a look's entries: points.py
     off, wide = np.flatnonzero(turns), sides[1] - sides[0]
     curve.off_scale = [(int(row[i]), int(row[i]) + 1, float(turns[i] * wide[i])) for i in off]
-    curve.wraps = [(int(at), 0.0) for at in row[np.diff(turns, prepend=0) != 0]]
+    # Strokes end where it leaves its scale or comes back, and where it may do so.
+    leaps = abs(np.diff(share, prepend=share[0])) > np.where(bits[here] & UNCERTAIN, 0.5, np.inf)
+    curve.wraps = [(int(at), 0.0) for at in row[leaps | (np.diff(turns, prepend=0) != 0)]]
     every, (column, left, right, sure) = np.arange(first, first + rows), filled[:4]
     curve.uncertain = every[bits & UNCERTAIN > 0].tolist()
     points = Points(every, column, left, right, np.nan_to_num(sure).clip(0, 1), bits, inked)
