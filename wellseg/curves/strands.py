@@ -40,16 +40,20 @@ PATCHY = 0.62  # An ink is mixed if so much of it is in patches. It counts as bl
 PRINT = 0.5  # if so much of all inks together is in patches, too; else as none,
 RARE = 0.03  # if it is less than this share of all: where curves cross, or the edge of a stroke
 REACH_PX = 8  # a pixel farther from all of a clear colour is black
-LINE_PX, ACROSS = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
+LINE_PX = 13  # least length of a line of a grid or hatch
+LINE_GAP = np.ones((1, 61), np.uint8)  # largest gap in it, where others hide it
 HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
-DOTS, AREA, NEAR, FAR = (np.ones((px, px), np.uint8) for px in (5, 6, 9, 25))
-"""Gaps between the dots of a fill, and least fill. If another ink is in the smaller square around a
-pixel, its own fill in the larger: no curve, fill."""
-AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
+FILL_DOTS = np.ones((5, 5), np.uint8)  # gap between the dots, or crossed lines, of a black fill
+FILL = np.ones((6, 6), np.uint8)  # least filled area. A pixel is its edge, and no curve,
+FILL_NEAR = np.ones((25, 25), np.uint8)  # if some of it lies in such a square around the pixel,
+OTHER_NEAR = np.ones((9, 9), np.uint8)  # and another ink in this one
+FAR_PX = LINE_GAP.size + LINE_PX  # nothing so far from an ink matters to its pixels
 SHADES = 0, 160, 224, 256  # dark, between and light pixels, by their largest channel
 EACH = 0.15  # One hue is two inks (magenta and purple on mud logs) if so much of it at least is
 BETWEEN = 0.1  # dark, as much is light, and so much at most is between.
-BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
+BLACK = np.uint8(1)  # layer of black ink; 0 is no curve
+FIRST_INK = 2  # layer of the first of `Inks`; the others follow in their order
+DARK_INK = np.uint8(100)  # added to the layer of the dark one of two inks of one hue
 RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 Inks = dict[int, Indices]
 """The printing colours of a scan by their hue. Five counts of pixels so far: all; those in small
@@ -220,26 +224,9 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
     hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
-    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)
+    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)  # a table for uint8
     ink = np.where(has_hue, cv2.LUT(hue, of_hue), (bright < DARK) * BLACK)
-    clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
-    for number in np.unique(clear[clear > 0]).tolist():
-        x, y, wide, high = cv2.boundingRect((clear == number).view(np.uint8))
-        box = np.s_[max(0, y - AWAY) : y + high + AWAY, max(0, x - AWAY) : x + wide + AWAY]
-        near, own, out = clear[box], ink[box] == number, ~mask[box]
-        # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
-        for to in (ACROSS, ACROSS.T):
-            line = own & _morph(own | (near > 0), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
-            if (ends := line & out).any():
-                on = line & _morph(ends, cv2.MORPH_CLOSE, to, borderValue=0)
-                near[on] = 0
-                if number == BLACK:
-                    grid[box] |= on
-        # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
-        rest = _morph(own & out, cv2.MORPH_CLOSE, DOTS) if number == BLACK else own & out
-        if (area := _morph(rest, cv2.MORPH_OPEN, AREA)).any():
-            others = _morph((near > 0) & ~own, cv2.MORPH_DILATE, NEAR)
-            near[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
+    clear, grid = _without_grid(ink, mask)
     layers = _nearest(clear, mask)
     layers[grid & (layers > BLACK)] = 0
     for number, counts in enumerate(inks.values(), FIRST_INK):
@@ -249,31 +236,56 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     is_print = patches.sum() > PRINT * pixels.sum()
     is_mixed = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
     layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_mixed))] = BLACK if is_print else 0
-    low, between, high = shades / np.maximum(1, np.sum(shades, 0))
-    for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
-        own, dim = layers == which, bright < np.mean(SHADES[1:3])
-        cores = (own & has_hue & it for it in (dim, ~dim))
-        to_dim, to_light = (cv2.distanceTransform((~it).view("u1"), cv2.DIST_L2, 3) for it in cores)
-        layers[own & (to_dim < to_light)] += DARK_INK
+    dark, between, light = shades / np.maximum(1, np.sum(shades, 0))
+    is_two = (dark >= EACH) & (light >= EACH) & (between <= BETWEEN)
+    is_dark = bright < np.mean(SHADES[1:3])
+    for own in (layers == FIRST_INK + number for number in np.flatnonzero(is_two)):
+        to_dark, to_light = (_distance(own & has_hue & core) for core in (is_dark, ~is_dark))
+        layers[own & (to_dark < to_light)] += DARK_INK
     return layers
 
 
+def _without_grid(ink: Gray, mask: NDArray[np.bool_]) -> tuple[Gray, NDArray[np.bool_]]:
+    """The layer of each pixel of a mask whose colour is clear, else 0; and where black grid is.
+    ink: the layer by colour alone, of all pixels. Grid, hatches and fills are not clear."""
+    clear, grid = ink * mask, np.zeros(mask.shape, bool)
+    for number in np.unique(clear[clear > 0]).tolist():
+        x, y, wide, high = cv2.boundingRect((clear == number).view(np.uint8))
+        box = np.s_[max(0, y - FAR_PX) : y + high + FAR_PX, max(0, x - FAR_PX) : x + wide + FAR_PX]
+        near, own, out = clear[box], ink[box] == number, ~mask[box]
+        # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
+        for gap in (LINE_GAP, LINE_GAP.T):
+            line = own & _morph(own | (near > 0), cv2.MORPH_OPEN, gap[:LINE_PX, :LINE_PX])
+            if (ends := line & out).any():
+                on = line & _morph(ends, cv2.MORPH_CLOSE, gap, borderValue=0)
+                near[on] = 0
+                if number == BLACK:
+                    grid[box] |= on
+        # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
+        rest = _morph(own & out, cv2.MORPH_CLOSE, FILL_DOTS) if number == BLACK else own & out
+        if (area := _morph(rest, cv2.MORPH_OPEN, FILL)).any():
+            others = _morph((near > 0) & ~own, cv2.MORPH_DILATE, OTHER_NEAR)
+            near[own & others & _morph(area, cv2.MORPH_DILATE, FILL_NEAR)] = 0
+    return clear, grid
+
+
 def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
-    """Gives each pixel of a mask the layer of the nearest clear one, or BLACK: in strips of rows,
-    without the columns far from curves, as it takes long."""
-    layers, reach = np.zeros_like(clear), REACH_PX + 1
-    for top in range(0, len(mask), STRIP_ROWS):
-        strip = slice(max(0, top - reach), top + STRIP_ROWS + reach)
-        _, columns = _used(mask[strip], reach)
-        if len(columns):
-            known = clear[strip, columns]
-            other, each = (known == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
-            distance, at = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
-            of_label = np.zeros(at.max() + 1, np.uint8)
-            of_label[at[known > 0]] = known[known > 0]
-            found = np.where(distance <= REACH_PX, of_label[at], BLACK)
-            layers[top : top + STRIP_ROWS, columns] = found[top - strip.start :][:STRIP_ROWS]
+    """Gives each pixel of a mask the layer of the nearest clear one, or BLACK."""
+    layers, places = np.zeros_like(clear), np.ix_(*_used(mask, REACH_PX + 1))
+    known = clear[places]
+    # Each pixel of ``known`` gets a label, and every other one that of the nearest of them.
+    distance, label = cv2.distanceTransformWithLabels(
+        (known == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    of_label = np.zeros(label.max() + 1, np.uint8)
+    of_label[label[known > 0]] = known[known > 0]
+    layers[places] = np.where(distance <= REACH_PX, of_label[label], BLACK)
     return layers * mask
+
+
+def _distance(where: NDArray[np.bool_]) -> Floats:
+    """Pixels from each pixel to the nearest True, about: float32 (rows, columns)."""
+    return np.asarray(cv2.distanceTransform((~where).view(np.uint8), cv2.DIST_L2, 3))
 
 
 def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
