@@ -10,14 +10,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, median, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import NO_LOOK, Curve, Floats, Indices
-from wellseg.curves.tracks import Tracks
+from wellseg.curves.points import NO_LOOK, Curve, Flags, Floats, Indices
 from wellseg.scan.pictures import Gray, extremes
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
@@ -27,8 +25,6 @@ scan; half the width of its stroke; mean red, green, blue; layer (see split_colo
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 STRAND_ROWS = 3  # a chain of fewer rows that touches others is part of a knot,
 STRAND_WIDE = 14  # unless it is so many times half its stroke wide: chosen on drawn logs and labels
-SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-COURSE_ROWS, COURSE_PX = 10, 14  # of so many rows an end's course is taken; sure if so long
 DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA = 60  # from this difference of largest and smallest channel on a pixel has a hue
 DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
@@ -133,38 +129,6 @@ def is_strand(chain: Chain) -> bool:
     return bool(np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max())
 
 
-def measure(
-    strands: list[Chain], tracks: Tracks | None, inch_rows: float
-) -> tuple[tuple[Any, Any, Any, Any], Floats, Floats, Floats]:
-    """Complex place and course of the upper end of each, of the lower; first and last column of the
-    last and the first run, (strands, 2, 2); look, see points.py, (strands, 9); worth. All strands
-    at once: many have a single row. inch_rows: of an inch."""
-    counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
-    runs = np.concatenate([strand.runs for strand in strands], dtype=float)
-    first, last = counts.cumsum() - counts, counts.cumsum() - 1
-    at, lead = runs[:, : STOP + 1].mean(1), np.minimum(counts, COURSE_ROWS) - 1
-    both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
-    up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
-    places = at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down
-    inked, each = runs[:, DUTY] > 0.5, np.arange(len(counts))
-    owner = np.repeat(each, counts)
-    moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
-    changes = np.diff(inked, append=False)
-    moves[last], changes[last] = 0, False  # to the next strand
-    home = tracks.homes(runs[:, ROW], at) if tracks else 0 * at
-    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE], home])
-    moved, dark, changed, sure, home = np.add.reduceat(planes, first, axis=1)
-    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
-    shown = inked | (dark == 0)[owner]
-    paint = [median(runs[shown, of], owner[shown], each) for of in (RED, GREEN, BLUE)]
-    half = median(runs[:, HALF], owner, each)
-    seen = counts, half.clip(0.7), dark / counts, *paint, home / counts / inch_rows
-    look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
-    wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
-    ends = runs[np.stack([last, first], 1), : STOP + 1]
-    return places, ends, look, (rows + SIDEWAYS * wide) * sure / counts
-
-
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
     """Pairs (upper, lower) of runs of one layer that touch, corners too."""
     start, stop, layer, row = runs[:, [START, STOP, LAYER, ROW]].astype(np.int64).T
@@ -184,19 +148,18 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
 
 def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
-    left, _, wide, _ = cv2.boundingRect(planes[1])
-    used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
+    _, used = _box(planes[1] > 0, 16)
     gray, mask, probability, *colours = (np.ascontiguousarray(plane[:, used]) for plane in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
-        rows, columns = _used(layers == layer, HIDDEN.size)
-        own, curve = (where[rows][:, columns] for where in (layers == layer, mask > 127))
+        box = _box(layers == layer, HIDDEN.size)
+        own, curve = layers[box] == layer, mask[box] > 127
         part = np.pad((_morph(own, cv2.MORPH_CLOSE, HIDDEN) & curve).view(np.uint8), 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
         row, column = np.nonzero(skeletonize(part > 0))
-        row, column, half = rows[row - 1], columns[column - 1], half[row, column]
+        half, row, column = half[row, column], row + box[0].start - 1, column + box[1].start - 1
         kept = (row >= keep.start) & (row < keep.stop)
         row, column, half = row[kept], column[kept], half[kept]
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
@@ -213,7 +176,7 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> Gray:
+def split_colours(mask: Flags, colours: Gray | None, inks: Inks) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
@@ -240,18 +203,18 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     is_two = (dark >= EACH) & (light >= EACH) & (between <= BETWEEN)
     is_dark = bright < np.mean(SHADES[1:3])
     for own in (layers == FIRST_INK + number for number in np.flatnonzero(is_two)):
-        to_dark, to_light = (_distance(own & has_hue & core) for core in (is_dark, ~is_dark))
+        away = ((~(own & has_hue & it)).view(np.uint8) for it in (is_dark, ~is_dark))
+        to_dark, to_light = (cv2.distanceTransform(it, cv2.DIST_L2, 3) for it in away)
         layers[own & (to_dark < to_light)] += DARK_INK
     return layers
 
 
-def _without_grid(ink: Gray, mask: NDArray[np.bool_]) -> tuple[Gray, NDArray[np.bool_]]:
+def _without_grid(ink: Gray, mask: Flags) -> tuple[Gray, Flags]:
     """The layer of each pixel of a mask whose colour is clear, else 0; and where black grid is.
     ink: the layer by colour alone, of all pixels. Grid, hatches and fills are not clear."""
     clear, grid = ink * mask, np.zeros(mask.shape, bool)
     for number in np.unique(clear[clear > 0]).tolist():
-        x, y, wide, high = cv2.boundingRect((clear == number).view(np.uint8))
-        box = np.s_[max(0, y - FAR_PX) : y + high + FAR_PX, max(0, x - FAR_PX) : x + wide + FAR_PX]
+        box = _box(clear == number, FAR_PX)
         near, own, out = clear[box], ink[box] == number, ~mask[box]
         # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
         for gap in (LINE_GAP, LINE_GAP.T):
@@ -269,33 +232,24 @@ def _without_grid(ink: Gray, mask: NDArray[np.bool_]) -> tuple[Gray, NDArray[np.
     return clear, grid
 
 
-def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
+def _nearest(clear: Gray, mask: Flags) -> Gray:
     """Gives each pixel of a mask the layer of the nearest clear one, or BLACK."""
-    layers, places = np.zeros_like(clear), np.ix_(*_used(mask, REACH_PX + 1))
-    known = clear[places]
-    # Each pixel of ``known`` gets a label, and every other one that of the nearest of them.
-    distance, label = cv2.distanceTransformWithLabels(
-        (known == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    of_label = np.zeros(label.max() + 1, np.uint8)
-    of_label[label[known > 0]] = known[known > 0]
-    layers[places] = np.where(distance <= REACH_PX, of_label[label], BLACK)
-    return layers * mask
+    unclear = (clear == 0).view(np.uint8)
+    by_pixel = cv2.DIST_LABEL_PIXEL  # each clear one has a label, others that of the nearest
+    distance, label = cv2.distanceTransformWithLabels(unclear, cv2.DIST_L2, 5, labelType=by_pixel)
+    layer_of = np.zeros(label.max() + 1, np.uint8)
+    layer_of[label[clear > 0]] = clear[clear > 0]
+    return np.where(distance <= REACH_PX, layer_of[label], BLACK) * mask
 
 
-def _distance(where: NDArray[np.bool_]) -> Floats:
-    """Pixels from each pixel to the nearest True, about: float32 (rows, columns)."""
-    return np.asarray(cv2.distanceTransform((~where).view(np.uint8), cv2.DIST_L2, 3))
+def _box(where: Flags, margin: int) -> tuple[slice, slice]:
+    """The rows and columns with any True, and so many beside: most are blank, and take time."""
+    left, top, wide, high = cv2.boundingRect(where.view(np.uint8))
+    rows = slice(max(0, top - margin), top + high + margin)
+    return rows, slice(max(0, left - margin), left + wide + margin)
 
 
-def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
-    """The rows and columns with any True, or so near one: most are blank, and would take time."""
-    near = (maximum_filter1d(where.any(axis), 2 * margin + 1) for axis in (1, 0))
-    rows, columns = map(np.flatnonzero, near)
-    return rows, columns
-
-
-def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: Any) -> NDArray[np.bool_]:
+def _morph(where: Flags, how: int, size: Gray, **edge: Any) -> Flags:
     return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size, **edge)) > 0
 
 
@@ -312,17 +266,15 @@ def _find_inks(hue: Gray, inks: Inks) -> Gray:
         inks[int(count.argmax())] = np.zeros(5, np.int64)
 
 
-def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
+def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: Flags) -> Indices:
     """Of one layer, what `Inks` adds up."""
-    rows, columns = _used(layers == number, 1)
-    near, bright = (plane[rows][:, columns] for plane in (layers, bright))
-    own = near == number
+    own = layers == number
     _, patch = cv2.connectedComponents(own.view(np.uint8))
-    beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
+    beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
     size = np.bincount(patch[own])
     edge = np.bincount(patch[beside], minlength=len(size))
     patches = size[(size < PATCH_PIXELS) & (edge > BESIDE * size)]
-    hued = own & has_hue[rows][:, columns]
+    hued = own & has_hue
     dark = (hued & (bright < SHADES[1])).view(np.uint8)
     seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
     shades = np.add.reduceat(np.bincount(bright[seen], minlength=256), SHADES[:-1])
