@@ -88,7 +88,10 @@ class CurveFollower:
         points = join(points, self._tenth_rows, far=True)
         exchange(points)
         self.curves = list(points)
-        self._style(points)
+        for curve, its in points.items():
+            curve.style = curve.style_of(its, self._tenth_rows)
+            self._hide_off_scale(curve, its)
+        self._remove_doubtful(points)
 
     def _is_long(self, its: Points) -> bool:
         wide = np.nanmax(its.right, initial=-np.inf) - np.nanmin(its.left, initial=np.inf)
@@ -115,26 +118,30 @@ class CurveFollower:
             if is_line or not (is_beside_long and is_sure):
                 del points[curve]
 
-    def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles, hide gaps off the scale (OFF), remove vague ones: faint, or UNDER others."""
-        doubtful, inked = [], [np.empty(0)]
+    def _hide_off_scale(self, curve: Curve, its: Points) -> None:
+        """Bridged gaps at the right border of its track have no values: it was off its scale."""
+        if not self.tracks or not (track := self.tracks.of(its.row, its.column)):
+            return
+        inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi  # inches
+        is_off = (its.flags & BRIDGED > 0) & (inside < AT_BORDER)
+        if np.nanmedian(inside) > ELSEWHERE:  # else it is at rest there
+            gaps = (curve.first_row + ranges(is_off)).tolist()
+            curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
+
+    def _remove_doubtful(self, points: dict[Curve, Points]) -> None:
+        """Remove curves with few rows with ink (VAGUE) that are FAINT, or lie UNDER_PX others'."""
+        # A place is one number, of row and column: no row is so wide.
+        places = {curve: 2**20 * its.row + its.column for curve, its in points.items()}
+        is_bridged = {curve: its.flags & BRIDGED > 0 for curve, its in points.items()}
+        inked = {it: place[~is_bridged[it] & ~np.isnan(place)] for it, place in places.items()}
+        ink = np.sort(np.concatenate([np.empty(0), *inked.values()]))
         for curve, its in points.items():
-            curve.style = curve.style_of(its, self._tenth_rows)
-            place = 2**20 * its.row + its.column  # one number for both: no row is so wide
-            bridged = its.flags & BRIDGED > 0
-            if self.tracks and (track := self.tracks.of(its.row, its.column)):
-                inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
-                off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
-                gaps = (curve.first_row + ranges(off)).tolist()
-                curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
-            inked.append(place[~bridged & ~np.isnan(place)])
-            if len(inked[-1]) < VAGUE * np.count_nonzero(bridged):
-                unsure = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
-                doubtful.append((curve, place[bridged], len(inked[-1]), unsure))
-        ink = np.sort(np.concatenate(inked))
-        for curve, place, rows, unsure in doubtful:
-            on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
-            if unsure or (on.mean() > UNDER and rows < STAINS * len(place)):
+            bridged, rows = places[curve][is_bridged[curve]], len(inked[curve])
+            if rows >= VAGUE * len(bridged):
+                continue
+            on = np.searchsorted(ink, bridged - UNDER_PX) < np.searchsorted(ink, bridged + UNDER_PX)
+            is_faint = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
+            if is_faint or (on.mean() > UNDER and rows < STAINS * len(bridged)):
                 self.curves.remove(curve)
 
 
@@ -176,25 +183,30 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
     found = list[tuple[float, int, int, bool]]()
     for i in range(len(points)):
-        later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
-        beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
-        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)  # ink, track
+        rows_in_common, apart = last[i] - first, abs(look - look[i])
+        may_follow = (first > first[i]) & (last > last[i])
+        may_follow &= rows_in_common < SIDE_BY_SIDE * tenth_rows
+        in_track = apart[:, HOME] <= HOME_APART
         if far:
-            near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
-            near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)
+            blank = blank_rows[first] - blank_rows[last[i]]
+            may_follow &= in_track & (home * home[i] > 0) & (blank <= BLANK * tenth_rows)
         else:
-            near = first <= last[i] + LONGEST * tenth_rows
-        k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]  # may follow
-        gap, unequal = np.maximum(first[k] - last[i], 0) / tenth_rows, unlike(look[i], look[k])
-        aside = abs(top[k] - bottom[i]) / tenth_rows  # as the gap, in tenths of an inch
-        cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
-        may_be = cost < MOST
-        if far:
-            may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
+            may_follow &= first <= last[i] + LONGEST * tenth_rows
+        k = np.flatnonzero(may_follow)[: NEXT if far else None]
+        gap = np.maximum(first[k] - last[i], 0) / tenth_rows
+        aside = abs(top[k] - bottom[i]) / tenth_rows
+        unequal = unlike(look[i], look[k])
+        if far:  # it may come back anywhere in its track
+            cost = unequal + DOWN * gap
+            kin = in_track & (apart[:, PAINT] <= INK_APART).all(1)
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
             most = np.inf if np.ptp(look[i, PAINT]) > 2 * INK_APART else STILL_BRIDGED  # black
+            may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             may_be |= is_lone & kin[k] & (unequal < LONE) & (gap <= most)
+        else:
+            cost = unequal + DOWN * gap + ASIDE * aside
+            may_be = cost < MOST
         hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]
