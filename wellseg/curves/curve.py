@@ -183,9 +183,8 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
     found = list[tuple[float, int, int, bool]]()
     for i in range(len(points)):
-        rows_in_common, apart = last[i] - first, abs(look - look[i])
-        may_follow = (first > first[i]) & (last > last[i])
-        may_follow &= rows_in_common < SIDE_BY_SIDE * tenth_rows
+        in_common, apart = last[i] - first, abs(look - look[i])  # rows; looks
+        may_follow = (first > first[i]) & (last > last[i]) & (in_common < SIDE_BY_SIDE * tenth_rows)
         in_track = apart[:, HOME] <= HOME_APART
         if far:
             blank = blank_rows[first] - blank_rows[last[i]]

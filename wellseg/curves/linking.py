@@ -7,8 +7,6 @@ change width or colour, and to lie on a strand with another curve. Leaving out a
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
 the curve, complex; its length, 0 to 1, is how sure it is."""
 
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,8 +55,7 @@ class Strands(NamedTuple):
     ends: Floats  # first and last column of its last and of its first run, (strands, 2, 2)
 
 
-@dataclass
-class Scene:
+class Scene(NamedTuple):
     """The strands of a window, by number, and how curves go from one to another."""
 
     strands: list[Chain]
@@ -179,7 +176,7 @@ def _spurs(
     for i in left_out:
         for knot in {table.knot_up[i], table.knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs = defaultdict[tuple[int, int], list[Floats]](list)
+    spurs: dict[tuple[int, int], list[Floats]] = {}
     start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
     knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
     at_knots = np.append(start, stop)
@@ -189,7 +186,7 @@ def _spurs(
             far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
             i = near[far.argmin()] % len(start)
             if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
-                spurs[used.upper[i], used.lower[i]].append(spur)
+                spurs.setdefault((used.upper[i], used.lower[i]), []).append(spur)
     for i in left_out:  # a level piece that hangs on nothing is of the nearest straight gap
         rows, _, left, right, sure, _ = strands[i].records(0).T
         if np.ptp([left, right]) < LEVEL * len(rows) or sure.mean() <= CLEAR:
@@ -202,7 +199,7 @@ def _spurs(
         if off.min(initial=np.inf) <= HANGS * tenth_rows:
             at = used.upper[off.argmin()], used.lower[off.argmin()]
             pieces = short[table.knot_up[i]] + short[table.knot_down[i]]
-            spurs[at] += [chain.records(0) for chain in pieces]
+            spurs.setdefault(at, []).extend(chain.records(0) for chain in pieces)
     for spur in (spur for of_pair in spurs.values() for spur in of_pair):
         spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
     return spurs
