@@ -120,13 +120,12 @@ class CurveFollower:
 
     def _hide_off_scale(self, curve: Curve, its: Points) -> None:
         """Bridged gaps at the right border of its track have no values: it was off its scale."""
-        if not self.tracks or not (track := self.tracks.of(its.row, its.column)):
-            return
-        inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi  # inches
-        is_off = (its.flags & BRIDGED > 0) & (inside < AT_BORDER)
-        if np.nanmedian(inside) > ELSEWHERE:  # else it is at rest there
-            gaps = (curve.first_row + ranges(is_off)).tolist()
-            curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
+        if self.tracks and (track := self.tracks.of(its.row, its.column)):
+            inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi  # inches
+            is_off = (its.flags & BRIDGED > 0) & (inside < AT_BORDER)
+            if np.nanmedian(inside) > ELSEWHERE:  # else it is at rest there
+                gaps = (curve.first_row + ranges(is_off)).tolist()
+                curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
 
     def _remove_doubtful(self, points: dict[Curve, Points]) -> None:
         """Remove curves with few rows with ink (VAGUE) that are FAINT, or lie UNDER_PX others'."""
@@ -195,8 +194,8 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
         gap = np.maximum(first[k] - last[i], 0) / tenth_rows
         aside = abs(top[k] - bottom[i]) / tenth_rows
         unequal = unlike(look[i], look[k])
+        cost = unequal + DOWN * gap
         if far:  # it may come back anywhere in its track
-            cost = unequal + DOWN * gap
             kin = in_track & (apart[:, PAINT] <= INK_APART).all(1)
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
@@ -204,7 +203,7 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
             may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             may_be |= is_lone & kin[k] & (unequal < LONE) & (gap <= most)
         else:
-            cost = unequal + DOWN * gap + ASIDE * aside
+            cost += ASIDE * aside
             may_be = cost < MOST
         hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]

@@ -17,7 +17,7 @@ from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
 from wellseg.curves.points import HALF_WIDTH, Flags, Floats, Indices, both, unlike
-from wellseg.curves.strands import STOP, Chain, is_strand, pairs_between
+from wellseg.curves.strands import STOP, Chain, pairs_between
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
@@ -119,8 +119,9 @@ def _table(
     """What is known of strands. All at once: many have a single row. short: chains of each knot."""
     counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
     runs = np.concatenate([strand.runs for strand in strands], dtype=float)
-    start, stop, confidence, *_ = runs.T
-    first, last = counts.cumsum() - counts, counts.cumsum() - 1  # runs of each
+    start, stop, confidence, duty, half, *paint, _, row = runs.T  # see START in strands.py
+    first, last, each = counts.cumsum() - counts, counts.cumsum() - 1, np.arange(len(counts))
+    # Where strands begin and end, and in which direction.
     column, lead = (start + stop) / 2, np.minimum(counts, COURSE_ROWS) - 1
     up = column[first + lead] - column[first] + 1j * lead
     down = column[last] - column[last - lead] + 1j * lead
@@ -130,41 +131,32 @@ def _table(
         low, high = np.concatenate([it.runs[:, : STOP + 1] for it in short[knot]]).T
         left, right = ends[knots == knot].T
         ends[knots == knot] = np.stack([left.clip(max=low.min()), right.clip(high.max())], 1)
+    # What they look like. Between dots lies paper: the paint is that of rows with ink, if any.
+    owner, inked = np.repeat(each, counts), duty > 0.5
+    moves = np.minimum(abs(np.diff(column, append=0)), 10)  # from row to row: of a spike no more
+    changes = np.diff(inked, append=False)
+    moves[last], changes[last] = 0, False  # to the next strand
+    home = tracks.homes(row, column) if tracks else 0 * column
+    planes = np.stack([moves, inked, changes, home, confidence])
+    moved, dark, changed, home, sure = np.add.reduceat(planes, first, axis=1)
+    shown = inked | (dark == 0)[owner]
+    paint = [median(channel[shown], owner[shown], each) for channel in paint]
+    half = median(half, owner, each).clip(0.7)
+    look = [counts, half, dark / counts, *paint, home / counts / (10 * tenth_rows)]
+    look += [moved / np.maximum(counts - 1, 1), changed / (counts + moved)]
     wide = np.maximum.reduceat(stop, first) - np.minimum.reduceat(start, first)
-    worth = (rows + SIDEWAYS * wide) * np.add.reduceat(confidence, first) / counts
+    worth = (rows + SIDEWAYS * wide) * sure / counts
     is_loop = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
     worth[is_loop & (rows < LOOP_ROWS)] *= LOOP
     return Strands(
         top=column[first] + 1j * first_row, bottom=column[last] + 1j * (first_row + rows - 1),
         course_up=up / np.maximum(abs(up), COURSE_PX),
         course_down=down / np.maximum(abs(down), COURSE_PX),
-        rows=rows, worth=worth, knot_up=knot_up, knot_down=knot_down, ends=ends,
-        look=_looks(runs, counts, tracks, 10 * tenth_rows),
-        layer=np.array([it.layer for it in strands]),
+        rows=rows, worth=worth, look=np.stack(look, 1), ends=ends,
+        knot_up=knot_up, knot_down=knot_down, layer=np.array([it.layer for it in strands]),
         closed=np.array([not it.open for it in strands]),
         given=np.array([len(it.waiting) if it.curves else -1 for it in strands]),
     )  # fmt: skip
-
-
-def _looks(runs: Floats, counts: Indices, tracks: Tracks | None, inch_rows: float) -> Floats:
-    """The look of each strand, (strands, 9), see points.py. runs: those of all strands, one strand
-    after the other; counts: how many are of each. inch_rows: of an inch."""
-    start, stop, _, duty, half, *paint, _, row = runs.T  # see START in strands.py
-    column, inked = (start + stop) / 2, duty > 0.5
-    first, last, each = counts.cumsum() - counts, counts.cumsum() - 1, np.arange(len(counts))
-    owner = np.repeat(each, counts)
-    moves = np.minimum(abs(np.diff(column, append=0)), 10)  # from row to row: of a spike no more
-    changes = np.diff(inked, append=False)
-    moves[last], changes[last] = 0, False  # to the next strand
-    home = tracks.homes(row, column) if tracks else 0 * column
-    planes = np.stack([moves, inked, changes, home])
-    moved, dark, changed, home = np.add.reduceat(planes, first, axis=1)
-    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
-    shown = inked | (dark == 0)[owner]
-    paint = [median(channel[shown], owner[shown], each) for channel in paint]
-    half = median(half, owner, each)
-    seen = counts, half.clip(0.7), dark / counts, *paint, home / counts / inch_rows
-    return np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
 
 
 def _spurs(
@@ -267,7 +259,7 @@ def _angle(one: Places, other: Places) -> Floats:
 def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, Any]:
     """Of each strand its upper and lower knot (ends that short chains join); each knot's chains."""
     place = {chain: number for number, chain in enumerate(chains)}
-    loose = [chain for chain in chains if not is_strand(chain)]
+    loose = [chain for chain in chains if not chain.is_strand]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]
     ends += [(2 * place[c] + 1, 2 * place[to]) for c in chains for to in c.below if to in place]
     one, other = np.array(ends, int).reshape(-1, 2).T

@@ -76,6 +76,13 @@ class Chain:
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
 
+    @property
+    def is_strand(self) -> bool:
+        """Whether it can carry curves: it is no part of a knot."""
+        if self.rows >= STRAND_ROWS or not (self.above or self.below):
+            return True
+        return bool(np.ptp(self.runs[:, : STOP + 1]) >= STRAND_WIDE * self.runs[:, HALF].max())
+
     def records(self, first: int) -> Floats:
         """Of its rows from the first-th on, as `Curve.records` has them: those that are kept."""
         runs = self.runs[first - self.rows :]  # as many as there are, or fewer
@@ -120,13 +127,6 @@ class ChainFinder:
             chains[lower].above.append(chains[upper])
         self._open = [chains[number] for number in label[runs[:, ROW] == self.row - 1]]
         return [chain for chain in chains if chain.first_row >= begin]
-
-
-def is_strand(chain: Chain) -> bool:
-    """Whether a chain can carry curves: it is no part of a knot."""
-    if chain.rows >= STRAND_ROWS or not (chain.above or chain.below):
-        return True
-    return bool(np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max())
 
 
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
@@ -222,8 +222,7 @@ def _without_grid(ink: Gray, mask: Flags) -> tuple[Gray, Flags]:
             if (ends := line & out).any():
                 on = line & _morph(ends, cv2.MORPH_CLOSE, gap, borderValue=0)
                 near[on] = 0
-                if number == BLACK:
-                    grid[box] |= on
+                grid[box] |= on & (number == BLACK)
         # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
         rest = _morph(own & out, cv2.MORPH_CLOSE, FILL_DOTS) if number == BLACK else own & out
         if (area := _morph(rest, cv2.MORPH_OPEN, FILL)).any():

@@ -35,9 +35,8 @@ TRACK_INCHES, LEAST_INCHES = 0.5, 1.2  # narrowest panel; narrowest track that s
 FADE_INCHES = 1.0  # in so much a panel must end
 NEAR_INCHES = 0.13  # so far a border may lie from the end of the lines across,
 INSIDE_INCHES, OUTSIDE_INCHES = 0.25, 0.17  # and so far, to each side, one on a printed line
-# Scores of borders.
-FAR, SHARED = 0.3, 0.13  # costs: far from where lines across end; between two
-DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel
+FAR, SHARED = 0.3, 0.13  # costs of a border: far from where lines across end; between two
+DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel's borders
 
 
 def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, link
 from wellseg.curves.points import HOME, PAINT, Curve, Points, both, mean_look, touch, unlike
-from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
+from wellseg.curves.strands import CONFIDENCE, Chain
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
@@ -40,7 +40,7 @@ class Window:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         undecided = [c for c in self._chains if c.waiting or c.first_row >= self._new]
-        strands = [c for c in undecided if is_strand(c)]
+        strands = [c for c in undecided if c.is_strand]
         longest = {*sorted(strands, key=lambda c: (not c.waiting, -c.rows))[:MOST_STRANDS]}
         strands = sorted((c for c in strands if c in longest), key=lambda c: c.first_row)
         if strands:

@@ -43,8 +43,7 @@ class RowStore:
     def reserve(self, nbytes: int) -> Block:
         nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
         gaps, end = [(a, b) for a, b in self._free if b - a >= nbytes], self.budget_bytes
-        # The smallest gap in memory, but the one at its end last: so its size changes no place. The
-        # file after that.
+        # The smallest gap in memory, that at its end last (its size changes no place), or the file.
         offset, stop = min(gaps, key=lambda it: (it[0] >= end, it[1] == end, it[1] - it[0], it))
         self._free.remove((offset, stop))
         if offset + nbytes < stop:
