@@ -87,11 +87,11 @@ class CurveFollower:
                 curve.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
         points = join(points, self._tenth_rows, far=True)
         exchange(points)
-        self.curves = list(points)
         for curve, its in points.items():
             curve.style = curve.style_of(its, self._tenth_rows)
             self._hide_off_scale(curve, its)
         self._remove_doubtful(points)
+        self.curves = list(points)
 
     def _is_long(self, its: Points) -> bool:
         wide = np.nanmax(its.right, initial=-np.inf) - np.nanmin(its.left, initial=np.inf)
@@ -134,14 +134,14 @@ class CurveFollower:
         is_bridged = {curve: its.flags & BRIDGED > 0 for curve, its in points.items()}
         inked = {it: place[~is_bridged[it] & ~np.isnan(place)] for it, place in places.items()}
         ink = np.sort(np.concatenate([np.empty(0), *inked.values()]))
-        for curve, its in points.items():
+        for curve, its in list(points.items()):
             bridged, rows = places[curve][is_bridged[curve]], len(inked[curve])
             if rows >= VAGUE * len(bridged):
                 continue
             on = np.searchsorted(ink, bridged - UNDER_PX) < np.searchsorted(ink, bridged + UNDER_PX)
             is_faint = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
             if is_faint or (on.mean() > UNDER and rows < STAINS * len(bridged)):
-                self.curves.remove(curve)
+                del points[curve]
 
 
 def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:
@@ -194,17 +194,15 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
         gap = np.maximum(first[k] - last[i], 0) / tenth_rows
         aside = abs(top[k] - bottom[i]) / tenth_rows
         unequal = unlike(look[i], look[k])
-        cost = unequal + DOWN * gap
-        if far:  # it may come back anywhere in its track
+        cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one may be anywhere
+        may_be = cost < MOST
+        if far:
             kin = in_track & (apart[:, PAINT] <= INK_APART).all(1)
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
             most = np.inf if np.ptp(look[i, PAINT]) > 2 * INK_APART else STILL_BRIDGED  # black
             may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             may_be |= is_lone & kin[k] & (unequal < LONE) & (gap <= most)
-        else:
-            cost += ASIDE * aside
-            may_be = cost < MOST
         hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]
     return [(i, k, is_hidden) for _, i, k, is_hidden in sorted(found)]

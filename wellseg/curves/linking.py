@@ -99,8 +99,7 @@ def link(
     left_out = np.flatnonzero((table.given < 0) & table.closed & (into + births == 0)).tolist()
     spurs = _spurs(strands, table, pairs.only(flow > 0), short, left_out, tenth_rows)
     links = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
-    costs = dict(zip(links, cost.tolist(), strict=True))
-    set_back = dict(zip(links, pairs.set_back.tolist(), strict=True))
+    costs, set_back = (dict(zip(links, of.tolist(), strict=True)) for of in (cost, pairs.set_back))
     out, reach = [list[int]() for _ in strands], [list[int]() for _ in strands]
     for (i, j), count in zip(links, flow.tolist(), strict=True):
         out[i] += count * [j]
@@ -121,10 +120,10 @@ def _table(
     runs = np.concatenate([strand.runs for strand in strands], dtype=float)
     start, stop, confidence, duty, half, *paint, _, row = runs.T  # see START in strands.py
     first, last, each = counts.cumsum() - counts, counts.cumsum() - 1, np.arange(len(counts))
-    # Where strands begin and end, and in which direction.
     column, lead = (start + stop) / 2, np.minimum(counts, COURSE_ROWS) - 1
     up = column[first + lead] - column[first] + 1j * lead
     down = column[last] - column[last - lead] + 1j * lead
+    up, down = (course / np.maximum(abs(course), COURSE_PX) for course in (up, down))
     # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
     ends, knots = runs[np.stack([last, first], 1), : STOP + 1], np.stack([knot_down, knot_up], 1)
     for knot in short.keys() & {*knots.ravel().tolist()}:
@@ -150,9 +149,7 @@ def _table(
     worth[is_loop & (rows < LOOP_ROWS)] *= LOOP
     return Strands(
         top=column[first] + 1j * first_row, bottom=column[last] + 1j * (first_row + rows - 1),
-        course_up=up / np.maximum(abs(up), COURSE_PX),
-        course_down=down / np.maximum(abs(down), COURSE_PX),
-        rows=rows, worth=worth, look=np.stack(look, 1), ends=ends,
+        course_up=up, course_down=down, rows=rows, worth=worth, look=np.stack(look, 1), ends=ends,
         knot_up=knot_up, knot_down=knot_down, layer=np.array([it.layer for it in strands]),
         closed=np.array([not it.open for it in strands]),
         given=np.array([len(it.waiting) if it.curves else -1 for it in strands]),

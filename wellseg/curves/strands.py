@@ -36,14 +36,12 @@ PATCHY = 0.62  # An ink is mixed if so much of it is in patches. It counts as bl
 PRINT = 0.5  # if so much of all inks together is in patches, too; else as none,
 RARE = 0.03  # if it is less than this share of all: where curves cross, or the edge of a stroke
 REACH_PX = 8  # a pixel farther from all of a clear colour is black
-LINE_PX = 13  # least length of a line of a grid or hatch
-LINE_GAP = np.ones((1, 61), np.uint8)  # largest gap in it, where others hide it
+LINE_PX, LINE_GAP = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
 HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
 FILL_DOTS = np.ones((5, 5), np.uint8)  # gap between the dots, or crossed lines, of a black fill
 FILL = np.ones((6, 6), np.uint8)  # least filled area. A pixel is its edge, and no curve,
 FILL_NEAR = np.ones((25, 25), np.uint8)  # if some of it lies in such a square around the pixel,
 OTHER_NEAR = np.ones((9, 9), np.uint8)  # and another ink in this one
-FAR_PX = LINE_GAP.size + LINE_PX  # nothing so far from an ink matters to its pixels
 SHADES = 0, 160, 224, 256  # dark, between and light pixels, by their largest channel
 EACH = 0.15  # One hue is two inks (magenta and purple on mud logs) if so much of it at least is
 BETWEEN = 0.1  # dark, as much is light, and so much at most is between.
@@ -214,7 +212,7 @@ def _without_grid(ink: Gray, mask: Flags) -> tuple[Gray, Flags]:
     ink: the layer by colour alone, of all pixels. Grid, hatches and fills are not clear."""
     clear, grid = ink * mask, np.zeros(mask.shape, bool)
     for number in np.unique(clear[clear > 0]).tolist():
-        box = _box(clear == number, FAR_PX)
+        box = _box(clear == number, LINE_GAP.size + LINE_PX)  # nothing farther matters
         near, own, out = clear[box], ink[box] == number, ~mask[box]
         # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
         for gap in (LINE_GAP, LINE_GAP.T):

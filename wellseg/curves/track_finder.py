@@ -7,7 +7,6 @@ lines ("down") tell to the pixel where tracks begin and end; they lie evenly or 
 
 from collections.abc import Callable
 from itertools import accumulate, pairwise, product
-from typing import Any
 
 import cv2
 import numpy as np
@@ -204,7 +203,7 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
     return shift
 
 
-def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
+def _moved(rows: Floats, shift: Indices | NDArray[np.int16], empty: float = 0) -> Floats:
     """Each row moved to the left by its shift, or each column of it by its own."""
     most = int(np.abs(shift).max())
     place = most + np.arange(rows.shape[1]) + shift.reshape(len(rows), -1)
