@@ -170,10 +170,10 @@ def _spurs(
     knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
     at_knots = np.append(start, stop)
     for knot in short.keys() & {*knots.tolist()}:
-        near = np.flatnonzero(knots == knot)  # each is of the nearest curve that passes, or a gap's
+        ends = np.flatnonzero(knots == knot)  # of pairs: a spur is of that with the nearest end
         for spur in (chain.records(0) for chain in short[knot]):
-            far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
-            i = near[far.argmin()] % len(start)
+            away = np.abs(at_knots[ends, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
+            i = ends[away.argmin()] % len(start)  # upper ends come first, then the lower ones
             if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
                 spurs.setdefault((used.upper[i], used.lower[i]), []).append(spur)
     for i in left_out:  # a level piece that hangs on nothing is of the nearest straight gap

@@ -86,8 +86,8 @@ class _TrackFinder:
         rows = (first * PARTS + np.flatnonzero(near) + 0.5) * (self.block_rows / PARTS)
         shifts = self._shifts(down[near], shift[near])
         of_like = shifts[known[near], :-1]
-        ruled = _moved(down[known], of_like).mean(0)
-        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)
+        ruled = _moved(down[known], of_like).mean(0)  # the usual share of lines down, by column
+        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)  # of lines across, -1 to 1
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         panels = ranges(page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5))
         panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
@@ -147,20 +147,21 @@ class _TrackFinder:
         path[known] += overlay(_moved(sharp[known], near[known]), align)
         for _ in range(2):  # those that had slipped blur the mean
             mean = _moved(sharp[known], path[known]).mean(0)
-            score = np.empty((len(down), len(aside)), np.float32)
-            for each, row, by in zip(score, padded, near + most, strict=True):
-                part = row[by - reach : by + reach + columns]
-                each[:] = np.correlate(part, mean, "valid")[reach + aside] / max(1e-9, mean @ mean)
+            score = np.empty((len(down), len(aside)), np.float32)  # of each part so far aside
+            for scores, row, start in zip(score, padded, near + most - reach, strict=True):
+                fits = np.correlate(row[start : start + 2 * reach + columns], mean, "valid")
+                scores[:] = fits[reach + aside] / max(1e-9, mean @ mean)
             score = np.minimum(score, 1.2) - ROUGH * known[:, None] * abs(aside) / tenth
-            came, best = [], score[0]
-            for each, by in zip(score[1:], np.diff(near), strict=True):
-                moves = abs(np.subtract.outer(aside + by, aside)) / tenth
+            came_from, best = [], score[0]  # best: the score of the best path to each place
+            for scores, step in zip(score[1:], np.diff(near), strict=True):
+                moves = abs(np.subtract.outer(aside + step, aside)) / tenth  # (to, from)
                 ways = best - np.minimum(MOVE * moves, LEAP)
-                came.append(ways.argmax(1))
-                best = ways.max(1) + each
-            places = list(accumulate(came[::-1], lambda at, each: each[at], initial=best.argmax()))
-            path = near + aside[places[::-1]]
-        return path, score[np.arange(len(score)), places[::-1]]
+                came_from.append(ways.argmax(1))
+                best = ways.max(1) + scores
+            back = accumulate(came_from[::-1], lambda at, before: before[at], initial=best.argmax())
+            places = [*back][::-1]
+            path = near + aside[places]
+        return path, score[np.arange(len(score)), places]
 
     def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
         """How far right each column of a part lies, (parts, columns + 1). down: as in `_follow`."""
@@ -270,14 +271,14 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float, gap: list
     gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))  # -9: never
     gain[:first, last:] = agree[:first, last:]  # a track that fills its panel may be narrower
     # Dynamic programming: the best path from a start to an end, and its score up to each column.
-    came, score = np.zeros(len(at), int), worth.copy()
+    came_from, score = np.zeros(len(at), int), worth.copy()
     for k in range(first, len(at)):
         total = score + gain[:, k]
-        came[k] = total.argmax()
+        came_from[k] = total.argmax()
         score[k] += total.max()
     path = [last + int(score[last:].argmax())]
     while path[-1] >= first:
-        path.append(int(came[path[-1]]))
+        path.append(int(came_from[path[-1]]))
     borders: list[int] = at[path[::-1]].tolist()
     for end in (0, -1):
         near_by = lines[abs(lines - borders[end]) <= 0.02 * dpi].tolist()

@@ -76,8 +76,9 @@ def score_identity(
         a, b = np.clip((row, row + len(points)), first, stop)
         line[a - first : b - first] = points[a - row : b - row]
     columns[~scored(rows, columns)] = np.nan
+    # hit[i, j, row]: followed curve j is on printed curve i.
     off = np.maximum(low[:, None] - columns, columns - high[:, None])
-    hit = off <= TOLERANCE_PX + np.array(widths)[:, None, None] / 2  # of printed, followed, row
+    hit = off <= TOLERANCE_PX + np.array(widths)[:, None, None] / 2
     hits, there, known = hit.sum(2), ~np.isnan(low), ~np.isnan(columns)
     snr, errors, right_rows = np.zeros(len(low)), [], 0
     for i, j in zip(*linear_sum_assignment(-hits), strict=True):
