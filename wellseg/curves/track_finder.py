@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
-from wellseg.curves.points import Floats, Indices, ranges
+from wellseg.curves.points import Flags, Floats, Indices, ranges
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, to_gray
 
@@ -75,19 +75,19 @@ class _TrackFinder:
         return max(2, round(inches * self.dpi))
 
     def find(self) -> Tracks | None:
-        if not (alike := self._alike()):
+        if not (layout := self._blocks_with_layout()):
             return None
-        like, lines, shift = alike
-        first, last = max(0, like[0] - REACH_BLOCKS // 2), like[-1] + REACH_BLOCKS // 2
+        blocks, lines, shift = layout
+        first, last = max(0, blocks[0] - REACH_BLOCKS // 2), blocks[-1] + REACH_BLOCKS // 2
         down = np.stack(self._down[first * PARTS : (last + 1) * PARTS]) / np.float32(255)
-        known = np.isin(first + np.arange(len(down)) // PARTS, like)
-        shift, fit = self._follow(down, known, like - first, shift)
+        known = np.isin(first + np.arange(len(down)) // PARTS, blocks)
+        shift, fit = self._follow(down, known, blocks - first, shift)
         near = known | (fit > FITS)
         rows = (first * PARTS + np.flatnonzero(near) + 0.5) * (self.block_rows / PARTS)
         shifts = self._shifts(down[near], shift[near])
-        of_like = shifts[known[near], :-1]
-        ruled = _moved(down[known], of_like).mean(0)  # the usual share of lines down, by column
-        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)  # of lines across, -1 to 1
+        of_known = shifts[known[near], :-1]
+        ruled = _moved(down[known], of_known).mean(0)  # the usual share of lines down, by column
+        page = _moved(lines, of_known[PARTS // 2 :: PARTS], -1).mean(0)  # of lines across, -1 to 1
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         panels = ranges(page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5))
         panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
@@ -103,14 +103,14 @@ class _TrackFinder:
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows)
 
-    def _alike(self) -> tuple[Indices, Floats, Indices] | None:
+    def _blocks_with_layout(self) -> tuple[Indices, Floats, Indices] | None:
         """The blocks that have the layout: their numbers; whether each column has lines across,
         (blocks, columns), -1 to 1; how far right each lies. None: too few."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         usual = np.percentile(across, 90, axis=1, keepdims=True)
-        if len(like := np.flatnonzero(usual >= 1)) < LEAST_BLOCKS:
+        if len(blocks := np.flatnonzero(usual >= 1)) < LEAST_BLOCKS:
             return None
-        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
+        lines = 2 * np.minimum(1, across[blocks] / np.maximum(1, usual[blocks] / 2)) - 1
         step = self._px(BIN_INCHES)
         bins = range(0, across.shape[1], step)
         grid: Floats = np.add.reduceat(lines, bins, 1) / step
@@ -120,17 +120,17 @@ class _TrackFinder:
         fit = grid @ layout / np.abs(layout).sum()
         fits = fit > FIT
         if (sure := fit > SURE).any():  # headers, whose lines may fit somewhere else, are no layout
-            near = np.interp(like, like[sure], shift[sure])
+            near = np.interp(blocks, blocks[sure], shift[sure])
             fits &= abs(shift - near) * step < self._px(FAR_INCHES)
         if fits.sum() < LEAST_BLOCKS:
             return None
-        return like[fits], lines[fits], shift[fits] * step
+        return blocks[fits], lines[fits], shift[fits] * step
 
     def _follow(
-        self, down: Floats, known: NDArray[np.bool_], like: Indices, shift: Indices
+        self, down: Floats, known: Flags, blocks: Indices, shift: Indices
     ) -> tuple[Indices, Floats]:
         """How far to the right each part lies, and how well its lines down fit there, 1: as the
-        mean: (parts,). down: share of lines, (parts, columns). known: parts of blocks ``like`` that
+        mean: (parts,). down: share of lines, (parts, columns). known: parts of ``blocks`` that
         have the layout, whose ``shift`` is known roughly.
         The grid repeats itself, so a part alone may fit a division aside. The cheapest path through
         all of them is taken, as paper moves little from part to part, but is cut and pasted."""
@@ -138,7 +138,7 @@ class _TrackFinder:
         thin = cv2.morphologyEx(down, cv2.MORPH_TOPHAT, np.ones((1, self._px(0.05))))  # no bands
         sharp = thin - cv2.blur(thin, (align | 1, 1))
         at = (np.arange(len(down)) + 0.5) / PARTS - 0.5
-        near = np.rint(np.interp(at, like, shift)).astype(np.int64)
+        near = np.rint(np.interp(at, blocks, shift)).astype(np.int64)
         reach = self._px(ASTRAY_INCHES)
         aside = np.arange(-reach, reach + 1, max(1, round(self.dpi / 200)))
         most = int(abs(near).max()) + reach
