@@ -48,7 +48,7 @@ BETWEEN = 0.1  # dark, as much is light, and so much at most is between.
 BLACK = np.uint8(1)  # layer of black ink; 0 is no curve
 FIRST_INK = 2  # layer of the first of `Inks`; the others follow in their order
 DARK_INK = np.uint8(100)  # added to the layer of the dark one of two inks of one hue
-RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)  # the pixels around one
 Inks = dict[int, Indices]
 """The printing colours of a scan by their hue. Five counts of pixels so far: all; those in small
 patches beside other inks (PATCH_PIXELS); and, by SHADES, dark, neither, light."""
@@ -167,9 +167,9 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
         ink = shade < max(DARK_GRAY, 128 + np.percentile(np.append(shade, 0), 25) / 2)
         facts = np.stack([probability[row, column] / 255, ink, half, *paint])
         means = np.add.reduceat(facts, begins, axis=1) / length
-        start, y_row = column[begins] + used.start, row[begins] - keep.start + first_row
+        start, scan_row = column[begins] + used.start, row[begins] - keep.start + first_row
         stop = start + length - 1
-        found.append(np.stack([start, stop, *means, 0 * y_row + layer, y_row], 1, dtype="f4"))
+        found.append(np.stack([start, stop, *means, 0 * scan_row + layer, scan_row], 1, dtype="f4"))
     runs = np.concatenate(found)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
@@ -185,11 +185,11 @@ def split_colours(mask: Flags, colours: Gray | None, inks: Inks) -> Gray:
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
     hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
-    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)  # a table for uint8
+    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)  # a table of all uint8
     ink = np.where(has_hue, cv2.LUT(hue, of_hue), (bright < DARK) * BLACK)
     clear, grid = _without_grid(ink, mask)
     layers = _nearest(clear, mask)
-    layers[grid & (layers > BLACK)] = 0
+    layers[grid & (layers > BLACK)] = 0  # it is beside an ink, no edge of it
     for number, counts in enumerate(inks.values(), FIRST_INK):
         if (layers == number).any():
             counts += _count_pixels(layers, number, bright, has_hue)
@@ -213,19 +213,19 @@ def _without_grid(ink: Gray, mask: Flags) -> tuple[Gray, Flags]:
     clear, grid = ink * mask, np.zeros(mask.shape, bool)
     for number in np.unique(clear[clear > 0]).tolist():
         box = _box(clear == number, LINE_GAP.size + LINE_PX)  # nothing farther matters
-        near, own, out = clear[box], ink[box] == number, ~mask[box]
+        clear_here, own, out = clear[box], ink[box] == number, ~mask[box]  # the first is a view
         # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
         for gap in (LINE_GAP, LINE_GAP.T):
-            line = own & _morph(own | (near > 0), cv2.MORPH_OPEN, gap[:LINE_PX, :LINE_PX])
+            line = own & _morph(own | (clear_here > 0), cv2.MORPH_OPEN, gap[:LINE_PX, :LINE_PX])
             if (ends := line & out).any():
                 on = line & _morph(ends, cv2.MORPH_CLOSE, gap, borderValue=0)
-                near[on] = 0
+                clear_here[on] = 0
                 grid[box] |= on & (number == BLACK)
         # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
         rest = _morph(own & out, cv2.MORPH_CLOSE, FILL_DOTS) if number == BLACK else own & out
         if (area := _morph(rest, cv2.MORPH_OPEN, FILL)).any():
-            others = _morph((near > 0) & ~own, cv2.MORPH_DILATE, OTHER_NEAR)
-            near[own & others & _morph(area, cv2.MORPH_DILATE, FILL_NEAR)] = 0
+            others = _morph((clear_here > 0) & ~own, cv2.MORPH_DILATE, OTHER_NEAR)
+            clear_here[own & others & _morph(area, cv2.MORPH_DILATE, FILL_NEAR)] = 0
     return clear, grid
 
 
@@ -253,7 +253,7 @@ def _morph(where: Flags, how: int, size: Gray, **edge: Any) -> Flags:
 def _find_inks(hue: Gray, inks: Inks) -> Gray:
     """The layer of each of 180 hues. hue: of the pixels of a mask. Of a new ink is a hue that has
     pixels enough, and is far from those of all known ones."""
-    count = 7 * uniform_filter1d(np.bincount(hue, minlength=180) / 1, 7, mode="wrap")
+    count = 7 * uniform_filter1d(np.bincount(hue, minlength=180).astype(float), 7, mode="wrap")
     while True:
         apart = np.abs(np.subtract.outer([*inks], np.arange(180)))
         away = np.minimum(apart, 180 - apart)
