@@ -191,6 +191,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             ends = np.where(away, column, [np.fmin(left, column), np.fmax(right, column)]).T
             for y, (low, high) in zip(row, ends.astype(int), strict=True):
                 spans[y, max(0, low) : high + 1] = 255
+                # The network found nothing here: a bridged gap, a stroke that was drawn.
                 if not (found[y, max(0, low - 3) : high + 4] == 255).any():
                     alone[y, max(0, low) : high + 1] = 255
             is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
@@ -201,7 +202,6 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), found), 0)
         with ExitStack() as undo:
             for path in (mask, label, image):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 undo.callback(path.unlink, missing_ok=True)
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())
