@@ -61,14 +61,14 @@ class CurveFollower:
         """Follow the next BLOCK_ROWS, or all that are left."""
         planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
         first_row = self._stop_row - len(planes[0])
-        above = self._chains.row - first_row  # rows of the planes that were followed before
-        known = len(planes[0]) if last else above + BLOCK_ROWS
-        here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
-        keep = slice(above - begin, known - begin)
-        new = self._chains.add([plane[here] for plane in planes], keep, last)
-        stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
-        self._window.decide(new, stop, planes[2][:known], first_row)
-        self._parts = [[plane[max(0, known - BLOCK_ROWS) :] for plane in planes]]
+        done = self._chains.row - first_row  # rows of the planes that were followed before
+        stop = len(planes[0]) if last else done + BLOCK_ROWS  # past those that are followed now
+        begin = max(0, done - MARGIN_ROWS)
+        here, keep = slice(begin, stop + MARGIN_ROWS), slice(done - begin, stop - begin)
+        chains = self._chains.add([plane[here] for plane in planes], keep, last)
+        undecided = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
+        self._window.decide(chains, undecided, planes[2][:stop], first_row)
+        self._parts = [[plane[max(0, stop - BLOCK_ROWS) :] for plane in planes]]
 
     def finish(self) -> None:
         """Call it after the last row: then ``curves`` is complete."""
