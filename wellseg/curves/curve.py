@@ -21,7 +21,7 @@ ASIDE_TOO = 0.5  # each tenth aside, of which ten count;
 BLANK = 5.0  # and between them are at most so many tenths without any curve.
 NEXT = 30  # So many pieces below are tried
 LONE, OTHERS = 12.0, 1.1  # instead of ALIKE where their ink has no others: < OTHERS x their rows
-VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful: `_style` removes it
+VAGUE = 1.5  # a curve with fewer rows with ink, to a bridged one, is doubtful. It is removed
 FAINT = 0.88  # if its mean confidence is less,
 UNDER_PX, UNDER = 3.5, 0.4  # or if others' ink is so near in this share of its bridged rows,
 STAINS = 0.3  # and it has fewer rows with ink to a bridged one
@@ -61,14 +61,14 @@ class CurveFollower:
         """Follow the next BLOCK_ROWS, or all that are left."""
         planes = [np.concatenate(parts) for parts in zip(*self._parts, strict=True)]
         first_row = self._stop_row - len(planes[0])
-        above = self._chains.row - first_row  # rows of the planes that were followed before
-        known = len(planes[0]) if last else above + BLOCK_ROWS
-        here = slice(begin := max(0, above - MARGIN_ROWS), known + MARGIN_ROWS)
-        keep = slice(above - begin, known - begin)
-        new = self._chains.add([plane[here] for plane in planes], keep, last)
-        stop = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
-        self._window.decide(new, stop, planes[2][:known], first_row)
-        self._parts = [[plane[max(0, known - BLOCK_ROWS) :] for plane in planes]]
+        done = self._chains.row - first_row  # rows of the planes that were followed before
+        stop = len(planes[0]) if last else done + BLOCK_ROWS  # past those that are followed now
+        begin = max(0, done - MARGIN_ROWS)
+        here, keep = slice(begin, stop + MARGIN_ROWS), slice(done - begin, stop - begin)
+        chains = self._chains.add([plane[here] for plane in planes], keep, last)
+        undecided = self._chains.row + 1 if last else self._chains.row - LOOK_ROWS
+        self._window.decide(chains, undecided, planes[2][:stop], first_row)
+        self._parts = [[plane[max(0, stop - BLOCK_ROWS) :] for plane in planes]]
 
     def finish(self) -> None:
         """Call it after the last row: then ``curves`` is complete."""
@@ -87,8 +87,11 @@ class CurveFollower:
                 curve.look[HOME] = self.tracks.borders[:, track - 1].mean() / self._dpi
         points = join(points, self._tenth_rows, far=True)
         exchange(points)
+        for curve, its in points.items():
+            curve.style = curve.style_of(its, self._tenth_rows)
+            self._hide_off_scale(curve, its)
+        self._remove_doubtful(points)
         self.curves = list(points)
-        self._style(points)
 
     def _is_long(self, its: Points) -> bool:
         wide = np.nanmax(its.right, initial=-np.inf) - np.nanmin(its.left, initial=np.inf)
@@ -115,27 +118,30 @@ class CurveFollower:
             if is_line or not (is_beside_long and is_sure):
                 del points[curve]
 
-    def _style(self, points: dict[Curve, Points]) -> None:
-        """Set styles, hide gaps off the scale (OFF), remove vague ones: faint, or UNDER others."""
-        doubtful, inked = [], [np.empty(0)]
-        for curve, its in points.items():
-            curve.style = curve.style_of(its, self._tenth_rows)
-            place = 2**20 * its.row + its.column  # one number for both: no row is so wide
-            bridged = its.flags & BRIDGED > 0
-            if self.tracks and (track := self.tracks.of(its.row, its.column)):
-                inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi
-                off = bridged & (inside < AT_BORDER) & (np.nanmedian(inside) > ELSEWHERE)
-                gaps = (curve.first_row + ranges(off)).tolist()
+    def _hide_off_scale(self, curve: Curve, its: Points) -> None:
+        """Bridged gaps at the right border of its track have no values: it was off its scale."""
+        if self.tracks and (track := self.tracks.of(its.row, its.column)):
+            inside = (self.tracks.at(its.row)[:, track - 1, 1] - its.column) / self._dpi  # inches
+            is_off = (its.flags & BRIDGED > 0) & (inside < AT_BORDER)
+            if np.nanmedian(inside) > ELSEWHERE:  # else it is at rest there
+                gaps = (curve.first_row + ranges(is_off)).tolist()
                 curve.hidden += [(a, b) for a, b in gaps if b - a >= OFF * self._dpi]
-            inked.append(place[~bridged & ~np.isnan(place)])
-            if len(inked[-1]) < VAGUE * np.count_nonzero(bridged):
-                unsure = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
-                doubtful.append((curve, place[bridged], len(inked[-1]), unsure))
-        ink = np.sort(np.concatenate(inked))
-        for curve, place, rows, unsure in doubtful:
-            on = np.searchsorted(ink, place - UNDER_PX) < np.searchsorted(ink, place + UNDER_PX)
-            if unsure or (on.mean() > UNDER and rows < STAINS * len(place)):
-                self.curves.remove(curve)
+
+    def _remove_doubtful(self, points: dict[Curve, Points]) -> None:
+        """Remove curves with few rows with ink (VAGUE) that are FAINT, or lie UNDER_PX others'."""
+        # A place is one number, of row and column: no row is so wide.
+        places = {curve: 2**20 * its.row + its.column for curve, its in points.items()}
+        is_bridged = {curve: its.flags & BRIDGED > 0 for curve, its in points.items()}
+        inked = {it: place[~is_bridged[it] & ~np.isnan(place)] for it, place in places.items()}
+        ink = np.sort(np.concatenate([np.empty(0), *inked.values()]))
+        for curve, its in list(points.items()):
+            bridged, rows = places[curve][is_bridged[curve]], len(inked[curve])
+            if rows >= VAGUE * len(bridged):
+                continue
+            on = np.searchsorted(ink, bridged - UNDER_PX) < np.searchsorted(ink, bridged + UNDER_PX)
+            is_faint = its.confidence.sum() < FAINT * np.count_nonzero(its.confidence)
+            if is_faint or (on.mean() > UNDER and rows < STAINS * len(bridged)):
+                del points[curve]
 
 
 def join(points: dict[Curve, Points], tenth_rows: int, far: bool = False) -> dict[Curve, Points]:
@@ -176,24 +182,26 @@ def _pairs(points: dict[Curve, Points], tenth_rows: int, far: bool) -> list[tupl
     blank_rows = (np.bincount(seen, minlength=last.max(initial=0) + 1) == 0).cumsum()  # up to each
     found = list[tuple[float, int, int, bool]]()
     for i in range(len(points)):
-        later, lap = (first > first[i]) & (last > last[i]), last[i] - first  # rows in common
-        beside, apart = lap >= SIDE_BY_SIDE * tenth_rows, abs(look - look[i])
-        kin = (apart[:, PAINT] <= INK_APART).all(1) & (apart[:, HOME] <= HOME_APART)  # ink, track
+        in_common, apart = last[i] - first, abs(look - look[i])  # rows; looks
+        may_follow = (first > first[i]) & (last > last[i]) & (in_common < SIDE_BY_SIDE * tenth_rows)
+        in_track = apart[:, HOME] <= HOME_APART
         if far:
-            near = blank_rows[first] - blank_rows[last[i]] <= BLANK * tenth_rows
-            near &= (home * home[i] > 0) & (apart[:, HOME] <= HOME_APART)
+            blank = blank_rows[first] - blank_rows[last[i]]
+            may_follow &= in_track & (home * home[i] > 0) & (blank <= BLANK * tenth_rows)
         else:
-            near = first <= last[i] + LONGEST * tenth_rows
-        k = np.flatnonzero(later & ~beside & near)[: NEXT if far else None]  # may follow
-        gap, unequal = np.maximum(first[k] - last[i], 0) / tenth_rows, unlike(look[i], look[k])
-        aside = abs(top[k] - bottom[i]) / tenth_rows  # as the gap, in tenths of an inch
-        cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one comes back anywhere
+            may_follow &= first <= last[i] + LONGEST * tenth_rows
+        k = np.flatnonzero(may_follow)[: NEXT if far else None]
+        gap = np.maximum(first[k] - last[i], 0) / tenth_rows
+        aside = abs(top[k] - bottom[i]) / tenth_rows
+        unequal = unlike(look[i], look[k])
+        cost = unequal + DOWN * gap + (0 if far else ASIDE * aside)  # a far one may be anywhere
         may_be = cost < MOST
         if far:
-            may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
+            kin = in_track & (apart[:, PAINT] <= INK_APART).all(1)
             rows = np.minimum.outer(last[k], last[kin]) - np.maximum(first[i], first[kin])
             is_lone = rows.clip(0).sum(1) < OTHERS * (last[k] - first[k] + last[i] - first[i])
             most = np.inf if np.ptp(look[i, PAINT]) > 2 * INK_APART else STILL_BRIDGED  # black
+            may_be = unequal + ASIDE_TOO * aside.clip(0, 10) < ALIKE
             may_be |= is_lone & kin[k] & (unequal < LONE) & (gap <= most)
         hidden = (gap > STILL_BRIDGED) | (aside > gap + 1)
         found += [(cost[j], i, int(k[j]), bool(hidden[j])) for j in np.flatnonzero(may_be)]

@@ -7,22 +7,23 @@ change width or colour, and to lie on a strand with another curve. Leaving out a
 Places are complex numbers, column + 1j * row. The course of an end is the direction downwards along
 the curve, complex; its length, 0 to 1, is how sure it is."""
 
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, median
 from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, diags_array, eye_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 
-from wellseg.curves.points import HALF_WIDTH, Floats, Indices, both, unlike
-from wellseg.curves.strands import STOP, Chain, is_strand, measure, pairs_between
+from wellseg.curves.points import HALF_WIDTH, Flags, Floats, Indices, both, unlike
+from wellseg.curves.strands import STOP, Chain, pairs_between
 from wellseg.curves.tracks import Tracks
+from wellseg.scan.pictures import Gray
 
 Places = NDArray[np.complexfloating[Any]]
+SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
+COURSE_ROWS, COURSE_PX = 10, 14  # of so many rows an end's course is taken; sure if so long
 LEAP = 0.38  # cost of a pixel of a gap without ink; with ink it is a fifth
 SHORT = 20.0  # a gap of so many pixels costs half of that, a shorter one less: dots and dashes
 WRAP = 3.5  # cost of leaving a track at one border and coming back at the other: on a region
@@ -32,6 +33,7 @@ SHARE = 0.03  # cost of each row of a strand on which a second curve lies
 MERGED = 0.2  # share that another look costs where strands meet or part
 LEVEL, HANGS, CLEAR = 2.0, 0.7, 0.9  # a spike's piece: columns a row; tenths to a gap; confidence
 UP_ROWS, TIP = 24, 0.4  # a stroke may run back up so far; tips reach past knots, tenths of an inch
+DEAREST = 1.8  # costs of an end. At 2 two curves are cheaper; 1.8 is that of the first decoder
 LOOP, LOOP_ROWS = 0.6, 40  # times LOOP is the worth of shorter strands at knots: loops of another
 
 
@@ -46,15 +48,14 @@ class Strands(NamedTuple):
     layer: Indices
     worth: Floats  # what it costs to leave it out
     look: Floats
-    closed: NDArray[np.bool_]  # it does not go on below the window
+    closed: Flags  # it does not go on below the window
     given: Indices  # how many curves are known to come out of it; -1: not decided yet
     knot_up: Indices  # number of the knot at its upper end: see `_knots`
     knot_down: Indices
     ends: Floats  # first and last column of its last and of its first run, (strands, 2, 2)
 
 
-@dataclass
-class Scene:
+class Scene(NamedTuple):
     """The strands of a window, by number, and how curves go from one to another."""
 
     strands: list[Chain]
@@ -73,51 +74,86 @@ class Pairs(NamedTuple):
 
     upper: Indices
     lower: Indices
-    joined: NDArray[np.bool_]  # by a knot
+    joined: Flags  # by a knot
     gap: Places  # from the end of the one to the beginning of the other
     set_back: Floats  # see `_set_back`; 0: not between a track's borders
 
-    def only(self, which: NDArray[np.bool_]) -> "Pairs":
+    def only(self, which: Flags) -> "Pairs":
         return Pairs._make(of[which] for of in self)
 
 
 def link(
     chains: list[Chain], strands: list[Chain], end_cost: float, gap_rows: int, tenth_rows: int,
-    ink: NDArray[np.uint8], ink_row: int, tracks: Tracks | None,
+    ink: Gray, ink_row: int, tracks: Tracks | None,
 ) -> Scene:  # fmt: skip
     """How curves go through a window. chains: all in it; strands: those that can carry curves, by
     first row. tenth_rows: of 0.1 inch. ink: probability, uint8, of rows from ``ink_row`` on."""
     knot_up, knot_down, short = _knots(chains, strands)
-    places, ends, look, worth = measure(strands, tracks, 10 * tenth_rows)
-    # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
-    at = np.stack([knot_down, knot_up], 1)
-    for knot in short.keys() & {*at.ravel().tolist()}:
-        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in short[knot]]).T
-        first, last = ends[at == knot].T
-        ends[at == knot] = np.stack([first.clip(max=low.min()), last.clip(high.max())], 1)
-    rows, layer, closed = np.array([(c.rows, c.layer, not c.open) for c in strands]).T
-    worth[(np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)) & (rows < LOOP_ROWS)] *= LOOP
-    given = np.array([len(c.waiting) if c.curves else -1 for c in strands])
-    table = Strands(*places, rows, layer, worth, look, closed > 0, given, knot_up, knot_down, ends)
+    table = _table(strands, knot_up, knot_down, short, tracks, tenth_rows)
     pairs = _possible(table, gap_rows, ASTRAY * tenth_rows, tracks)
     cost = _costs(table, pairs, ink, ink_row)
-    pairs, cost = pairs.only(cost < 1.8 * end_cost), cost[cost < 1.8 * end_cost]
+    is_cheap = cost < DEAREST * end_cost
+    pairs, cost = pairs.only(is_cheap), cost[is_cheap]
     flow, births = solve(table, pairs, cost, end_cost)
-    names = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
+    into = np.bincount(pairs.lower, flow, len(strands))
+    left_out = np.flatnonzero((table.given < 0) & table.closed & (into + births == 0)).tolist()
+    spurs = _spurs(strands, table, pairs.only(flow > 0), short, left_out, tenth_rows)
+    links = list(zip(pairs.upper.tolist(), pairs.lower.tolist(), strict=True))
+    costs, set_back = (dict(zip(links, of.tolist(), strict=True)) for of in (cost, pairs.set_back))
     out, reach = [list[int]() for _ in strands], [list[int]() for _ in strands]
-    for (i, j), count in zip(names, flow.tolist(), strict=True):
+    for (i, j), count in zip(links, flow.tolist(), strict=True):
         out[i] += count * [j]
         reach[j].append(i)
-    used, free = pairs.only(flow > 0), (given < 0) & table.closed & (worth < 2 * end_cost)
-    left_out = np.setdiff1d(np.flatnonzero(free), [used.upper, used.lower]).tolist()
-    spurs = _spurs(strands, table, used, short, left_out, tenth_rows)
-    costs = dict(zip(names, cost.tolist(), strict=True))
-    set_back = dict(zip(names, pairs.set_back.tolist(), strict=True))
-    into, ahead = np.bincount(pairs.lower, flow, len(strands)), look.copy()
-    for i in range(len(strands) - 1, -1, -1):
+    ahead = table.look.copy()
+    for i in range(len(strands) - 1, -1, -1):  # upwards: what lies below is known
         if len(out[i]) == 1 and into[j := out[i][0]] == 1:
-            ahead[i] = both(look[i], ahead[j])
+            ahead[i] = both(ahead[i], ahead[j])
     return Scene(strands, table, costs, set_back, out, reach, births, spurs, ahead)
+
+
+def _table(
+    strands: list[Chain], knot_up: Indices, knot_down: Indices, short: dict[int, list[Chain]],
+    tracks: Tracks | None, tenth_rows: int,
+) -> Strands:  # fmt: skip
+    """What is known of strands. All at once: many have a single row. short: chains of each knot."""
+    counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
+    runs = np.concatenate([strand.runs for strand in strands], dtype=float)
+    start, stop, confidence, duty, half, *paint, _, row = runs.T  # see START in strands.py
+    first, last, each = counts.cumsum() - counts, counts.cumsum() - 1, np.arange(len(counts))
+    column, lead = (start + stop) / 2, np.minimum(counts, COURSE_ROWS) - 1
+    up = column[first + lead] - column[first] + 1j * lead
+    down = column[last] - column[last - lead] + 1j * lead
+    up, down = (course / np.maximum(abs(course), COURSE_PX) for course in (up, down))
+    # At the end of a level stroke its thinned line goes up and down: short chains of a knot, too.
+    ends, knots = runs[np.stack([last, first], 1), : STOP + 1], np.stack([knot_down, knot_up], 1)
+    for knot in short.keys() & {*knots.ravel().tolist()}:
+        low, high = np.concatenate([it.runs[:, : STOP + 1] for it in short[knot]]).T
+        left, right = ends[knots == knot].T
+        ends[knots == knot] = np.stack([left.clip(max=low.min()), right.clip(high.max())], 1)
+    # What they look like. Between dots lies paper: the paint is that of rows with ink, if any.
+    owner, inked = np.repeat(each, counts), duty > 0.5
+    moves = np.minimum(abs(np.diff(column, append=0)), 10)  # from row to row: of a spike no more
+    changes = np.diff(inked, append=False)
+    moves[last], changes[last] = 0, False  # to the next strand
+    home = tracks.homes(row, column) if tracks else 0 * column
+    planes = np.stack([moves, inked, changes, home, confidence])
+    moved, dark, changed, home, sure = np.add.reduceat(planes, first, axis=1)
+    shown = inked | (dark == 0)[owner]
+    paint = [median(channel[shown], owner[shown], each) for channel in paint]
+    half = median(half, owner, each).clip(0.7)
+    look = [counts, half, dark / counts, *paint, home / counts / (10 * tenth_rows)]
+    look += [moved / np.maximum(counts - 1, 1), changed / (counts + moved)]
+    wide = np.maximum.reduceat(stop, first) - np.minimum.reduceat(start, first)
+    worth = (rows + SIDEWAYS * wide) * sure / counts
+    is_loop = np.isin(knot_up, knot_down) | np.isin(knot_down, knot_up)
+    worth[is_loop & (rows < LOOP_ROWS)] *= LOOP
+    return Strands(
+        top=column[first] + 1j * first_row, bottom=column[last] + 1j * (first_row + rows - 1),
+        course_up=up, course_down=down, rows=rows, worth=worth, look=np.stack(look, 1), ends=ends,
+        knot_up=knot_up, knot_down=knot_down, layer=np.array([it.layer for it in strands]),
+        closed=np.array([not it.open for it in strands]),
+        given=np.array([len(it.waiting) if it.curves else -1 for it in strands]),
+    )  # fmt: skip
 
 
 def _spurs(
@@ -129,17 +165,17 @@ def _spurs(
     for i in left_out:
         for knot in {table.knot_up[i], table.knot_down[i]}:  # a spike, a loop of a stroke
             short.setdefault(knot, []).append(strands[i])
-    spurs = defaultdict[tuple[int, int], list[Floats]](list)
+    spurs: dict[tuple[int, int], list[Floats]] = {}
     start, stop, slack = table.bottom[used.upper], table.top[used.lower], TIP * tenth_rows
     knots = np.append(table.knot_down[used.upper], table.knot_up[used.lower])
     at_knots = np.append(start, stop)
     for knot in short.keys() & {*knots.tolist()}:
-        near = np.flatnonzero(knots == knot)  # each is of the nearest curve that passes, or a gap's
+        ends = np.flatnonzero(knots == knot)  # of pairs: a spur is of that with the nearest end
         for spur in (chain.records(0) for chain in short[knot]):
-            far = np.abs(at_knots[near, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
-            i = near[far.argmin()] % len(start)
+            away = np.abs(at_knots[ends, None] - spur[:, 1] - 1j * spur[:, 0]).min(1)
+            i = ends[away.argmin()] % len(start)  # upper ends come first, then the lower ones
             if start[i].imag - slack <= spur[0, 0] and spur[-1, 0] <= stop[i].imag + slack:
-                spurs[used.upper[i], used.lower[i]].append(spur)
+                spurs.setdefault((used.upper[i], used.lower[i]), []).append(spur)
     for i in left_out:  # a level piece that hangs on nothing is of the nearest straight gap
         rows, _, left, right, sure, _ = strands[i].records(0).T
         if np.ptp([left, right]) < LEVEL * len(rows) or sure.mean() <= CLEAR:
@@ -152,7 +188,7 @@ def _spurs(
         if off.min(initial=np.inf) <= HANGS * tenth_rows:
             at = used.upper[off.argmin()], used.lower[off.argmin()]
             pieces = short[table.knot_up[i]] + short[table.knot_down[i]]
-            spurs[at] += [chain.records(0) for chain in pieces]
+            spurs.setdefault(at, []).extend(chain.records(0) for chain in pieces)
     for spur in (spur for of_pair in spurs.values() for spur in of_pair):
         spur[:, 1] = np.nan  # it has no column of its own, see `Curve.points`
     return spurs
@@ -181,7 +217,7 @@ def _possible(table: Strands, gap_rows: int, astray: float, tracks: Tracks | Non
     return pairs.only(joined | (np.abs(gap.real) <= 2 * gap_rows) & below)
 
 
-def _costs(table: Strands, pairs: Pairs, ink: NDArray[np.uint8], ink_row: int) -> Floats:
+def _costs(table: Strands, pairs: Pairs, ink: Gray, ink_row: int) -> Floats:
     """What it costs a curve to go from one strand of each pair to the other."""
     upper, lower, joined, gap, set_back = pairs
     far = np.abs(gap)
@@ -220,7 +256,7 @@ def _angle(one: Places, other: Places) -> Floats:
 def _knots(chains: list[Chain], strands: list[Chain]) -> tuple[Indices, Indices, Any]:
     """Of each strand its upper and lower knot (ends that short chains join); each knot's chains."""
     place = {chain: number for number, chain in enumerate(chains)}
-    loose = [chain for chain in chains if not is_strand(chain)]
+    loose = [chain for chain in chains if not chain.is_strand]
     ends = [(2 * place[c], 2 * place[c] + 1) for c in loose]
     ends += [(2 * place[c] + 1, 2 * place[to]) for c in chains for to in c.below if to in place]
     one, other = np.array(ends, int).reshape(-1, 2).T

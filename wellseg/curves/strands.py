@@ -10,14 +10,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, median, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
-from wellseg.curves.points import NO_LOOK, Curve, Floats, Indices
-from wellseg.curves.tracks import Tracks
+from wellseg.curves.points import NO_LOOK, Curve, Flags, Floats, Indices
 from wellseg.scan.pictures import Gray, extremes
 
 MARGIN_ROWS = 24  # above and below a block: thinning looks at them
@@ -27,8 +25,6 @@ scan; half the width of its stroke; mean red, green, blue; layer (see split_colo
 KEPT_ROWS = 256  # last rows of a long chain that are kept: its course and look need no more
 STRAND_ROWS = 3  # a chain of fewer rows that touches others is part of a knot,
 STRAND_WIDE = 14  # unless it is so many times half its stroke wide: chosen on drawn logs and labels
-SIDEWAYS = 0.25  # so many rows a column counts that a strand moves sideways
-COURSE_ROWS, COURSE_PX = 10, 14  # of so many rows an end's course is taken; sure if so long
 DARK_GRAY = 128  # gray below is ink; of pale strokes, below halfway from theirs to paper's
 CHROMA = 60  # from this difference of largest and smallest channel on a pixel has a hue
 DARK = 110  # without a hue it is black ink if all channels are below; else grid, or a stroke's edge
@@ -40,17 +36,19 @@ PATCHY = 0.62  # An ink is mixed if so much of it is in patches. It counts as bl
 PRINT = 0.5  # if so much of all inks together is in patches, too; else as none,
 RARE = 0.03  # if it is less than this share of all: where curves cross, or the edge of a stroke
 REACH_PX = 8  # a pixel farther from all of a clear colour is black
-LINE_PX, ACROSS = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
+LINE_PX, LINE_GAP = 13, np.ones((1, 61), np.uint8)  # least line of a grid, and largest gap in it
 HIDDEN = np.ones((1, 5), np.uint8)  # largest part of a stroke that another ink hides
-DOTS, AREA, NEAR, FAR = (np.ones((px, px), np.uint8) for px in (5, 6, 9, 25))
-"""Gaps between the dots of a fill, and least fill. If another ink is in the smaller square around a
-pixel, its own fill in the larger: no curve, fill."""
-AWAY, STRIP_ROWS = ACROSS.size + LINE_PX, 64  # nothing farther matters to a pixel; of `_nearest`
+FILL_DOTS = np.ones((5, 5), np.uint8)  # gap between the dots, or crossed lines, of a black fill
+FILL = np.ones((6, 6), np.uint8)  # least filled area. A pixel is its edge, and no curve,
+FILL_NEAR = np.ones((25, 25), np.uint8)  # if some of it lies in such a square around the pixel,
+OTHER_NEAR = np.ones((9, 9), np.uint8)  # and another ink in this one
 SHADES = 0, 160, 224, 256  # dark, between and light pixels, by their largest channel
 EACH = 0.15  # One hue is two inks (magenta and purple on mud logs) if so much of it at least is
 BETWEEN = 0.1  # dark, as much is light, and so much at most is between.
-BLACK, FIRST_INK, DARK_INK = np.uint8(1), 2, np.uint8(100)
-RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+BLACK = np.uint8(1)  # layer of black ink; 0 is no curve
+FIRST_INK = 2  # layer of the first of `Inks`; the others follow in their order
+DARK_INK = np.uint8(100)  # added to the layer of the dark one of two inks of one hue
+RING = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)  # the pixels around one
 Inks = dict[int, Indices]
 """The printing colours of a scan by their hue. Five counts of pixels so far: all; those in small
 patches beside other inks (PATCH_PIXELS); and, by SHADES, dark, neither, light."""
@@ -75,6 +73,13 @@ class Chain:
     @property
     def last_row(self) -> int:
         return self.first_row + self.rows - 1
+
+    @property
+    def is_strand(self) -> bool:
+        """Whether it can carry curves: it is no part of a knot."""
+        if self.rows >= STRAND_ROWS or not (self.above or self.below):
+            return True
+        return bool(np.ptp(self.runs[:, : STOP + 1]) >= STRAND_WIDE * self.runs[:, HALF].max())
 
     def records(self, first: int) -> Floats:
         """Of its rows from the first-th on, as `Curve.records` has them: those that are kept."""
@@ -122,45 +127,6 @@ class ChainFinder:
         return [chain for chain in chains if chain.first_row >= begin]
 
 
-def is_strand(chain: Chain) -> bool:
-    """Whether a chain can carry curves: it is no part of a knot."""
-    if chain.rows >= STRAND_ROWS or not (chain.above or chain.below):
-        return True
-    return bool(np.ptp(chain.runs[:, : STOP + 1]) >= STRAND_WIDE * chain.runs[:, HALF].max())
-
-
-def measure(
-    strands: list[Chain], tracks: Tracks | None, inch_rows: float
-) -> tuple[tuple[Any, Any, Any, Any], Floats, Floats, Floats]:
-    """Complex place and course of the upper end of each, of the lower; first and last column of the
-    last and the first run, (strands, 2, 2); look, see points.py, (strands, 9); worth. All strands
-    at once: many have a single row. inch_rows: of an inch."""
-    counts, rows, first_row = np.array([(len(it.runs), it.rows, it.first_row) for it in strands]).T
-    runs = np.concatenate([strand.runs for strand in strands], dtype=float)
-    first, last = counts.cumsum() - counts, counts.cumsum() - 1
-    at, lead = runs[:, : STOP + 1].mean(1), np.minimum(counts, COURSE_ROWS) - 1
-    both = at[first + lead] - at[first] + 1j * lead, at[last] - at[last - lead] + 1j * lead
-    up, down = (course / np.maximum(abs(course), COURSE_PX) for course in both)
-    places = at[first] + 1j * first_row, up, at[last] + 1j * (first_row + rows - 1), down
-    inked, each = runs[:, DUTY] > 0.5, np.arange(len(counts))
-    owner = np.repeat(each, counts)
-    moves = np.minimum(abs(np.diff(at, append=0)), 10)  # from row to row: of a spike no more
-    changes = np.diff(inked, append=False)
-    moves[last], changes[last] = 0, False  # to the next strand
-    home = tracks.homes(runs[:, ROW], at) if tracks else 0 * at
-    planes = np.stack([moves, inked, changes, runs[:, CONFIDENCE], home])
-    moved, dark, changed, sure, home = np.add.reduceat(planes, first, axis=1)
-    # Between dots lies paper: the paint is that of the rows with ink, where there are any.
-    shown = inked | (dark == 0)[owner]
-    paint = [median(runs[shown, of], owner[shown], each) for of in (RED, GREEN, BLUE)]
-    half = median(runs[:, HALF], owner, each)
-    seen = counts, half.clip(0.7), dark / counts, *paint, home / counts / inch_rows
-    look = np.stack([*seen, moved / np.maximum(counts - 1, 1), changed / (counts + moved)], 1)
-    wide = np.maximum.reduceat(runs[:, STOP], first) - np.minimum.reduceat(runs[:, START], first)
-    ends = runs[np.stack([last, first], 1), : STOP + 1]
-    return places, ends, look, (rows + SIDEWAYS * wide) * sure / counts
-
-
 def _touching(runs: Floats) -> tuple[Indices, Indices]:
     """Pairs (upper, lower) of runs of one layer that touch, corners too."""
     start, stop, layer, row = runs[:, [START, STOP, LAYER, ROW]].astype(np.int64).T
@@ -180,19 +146,18 @@ def pairs_between(ends: Any, starts: Any, low: Any, high: Any) -> tuple[Indices,
 
 def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Floats:
     """The runs of the thinned strokes, (runs, ROW + 1), sorted by row, layer and column."""
-    left, _, wide, _ = cv2.boundingRect(planes[1])
-    used = slice(max(0, left - 16), left + wide + 16)  # most of a scan has no curve
+    _, used = _box(planes[1] > 0, 16)
     gray, mask, probability, *colours = (np.ascontiguousarray(plane[:, used]) for plane in planes)
     layers = split_colours(mask > 127, colours[0] if colours else None, inks)
     dark = cv2.erode(gray, np.ones((1, 3), np.uint8))  # or 1 px beside; dots stay apart
     found = [np.empty((0, ROW + 1), np.float32)]
     for layer in np.unique(layers[keep][layers[keep] > 0]).tolist():
-        rows, columns = _used(layers == layer, HIDDEN.size)
-        own, curve = (where[rows][:, columns] for where in (layers == layer, mask > 127))
+        box = _box(layers == layer, HIDDEN.size)
+        own, curve = layers[box] == layer, mask[box] > 127
         part = np.pad((_morph(own, cv2.MORPH_CLOSE, HIDDEN) & curve).view(np.uint8), 1)
         half = cv2.distanceTransform(part, cv2.DIST_L2, 5)
         row, column = np.nonzero(skeletonize(part > 0))
-        row, column, half = rows[row - 1], columns[column - 1], half[row, column]
+        half, row, column = half[row, column], row + box[0].start - 1, column + box[1].start - 1
         kept = (row >= keep.start) & (row < keep.stop)
         row, column, half = row[kept], column[kept], half[kept]
         begins = np.flatnonzero((np.diff(row, prepend=-1) > 0) | (np.diff(column, prepend=-9) > 1))
@@ -202,14 +167,14 @@ def _runs(planes: Sequence[Gray], inks: Inks, keep: slice, first_row: int) -> Fl
         ink = shade < max(DARK_GRAY, 128 + np.percentile(np.append(shade, 0), 25) / 2)
         facts = np.stack([probability[row, column] / 255, ink, half, *paint])
         means = np.add.reduceat(facts, begins, axis=1) / length
-        start, y_row = column[begins] + used.start, row[begins] - keep.start + first_row
+        start, scan_row = column[begins] + used.start, row[begins] - keep.start + first_row
         stop = start + length - 1
-        found.append(np.stack([start, stop, *means, 0 * y_row + layer, y_row], 1, dtype="f4"))
+        found.append(np.stack([start, stop, *means, 0 * scan_row + layer, scan_row], 1, dtype="f4"))
     runs = np.concatenate(found)
     return runs[np.lexsort((runs[:, START], runs[:, LAYER], runs[:, ROW]))]
 
 
-def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> Gray:
+def split_colours(mask: Flags, colours: Gray | None, inks: Inks) -> Gray:
     """The layer of each pixel of a mask, 0 where there is no curve: uint8 (rows, columns). colours:
     RGB, or None: one layer. inks: those of the scan so far; new ones are added.
     Each printing colour is a layer of its own: curves of two colours can cross, touch or run side
@@ -220,28 +185,11 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     bright, least = extremes(colours)
     has_hue = bright - least >= CHROMA
     hue = cv2.cvtColor(colours, cv2.COLOR_RGB2HSV)[..., 0]
-    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)
+    of_hue = np.resize(_find_inks(hue[has_hue & mask], inks), 256)  # a table of all uint8
     ink = np.where(has_hue, cv2.LUT(hue, of_hue), (bright < DARK) * BLACK)
-    clear, grid = ink * mask, np.zeros(mask.shape, bool)  # others are of the nearest clear one
-    for number in np.unique(clear[clear > 0]).tolist():
-        x, y, wide, high = cv2.boundingRect((clear == number).view(np.uint8))
-        box = np.s_[max(0, y - AWAY) : y + high + AWAY, max(0, x - AWAY) : x + wide + AWAY]
-        near, own, out = clear[box], ink[box] == number, ~mask[box]
-        # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
-        for to in (ACROSS, ACROSS.T):
-            line = own & _morph(own | (near > 0), cv2.MORPH_OPEN, to[:LINE_PX, :LINE_PX])
-            if (ends := line & out).any():
-                on = line & _morph(ends, cv2.MORPH_CLOSE, to, borderValue=0)
-                near[on] = 0
-                if number == BLACK:
-                    grid[box] |= on
-        # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
-        rest = _morph(own & out, cv2.MORPH_CLOSE, DOTS) if number == BLACK else own & out
-        if (area := _morph(rest, cv2.MORPH_OPEN, AREA)).any():
-            others = _morph((near > 0) & ~own, cv2.MORPH_DILATE, NEAR)
-            near[own & others & _morph(area, cv2.MORPH_DILATE, FAR)] = 0
+    clear, grid = _without_grid(ink, mask)
     layers = _nearest(clear, mask)
-    layers[grid & (layers > BLACK)] = 0
+    layers[grid & (layers > BLACK)] = 0  # it is beside an ink, no edge of it
     for number, counts in enumerate(inks.values(), FIRST_INK):
         if (layers == number).any():
             counts += _count_pixels(layers, number, bright, has_hue)
@@ -249,48 +197,63 @@ def split_colours(mask: NDArray[np.bool_], colours: Gray | None, inks: Inks) -> 
     is_print = patches.sum() > PRINT * pixels.sum()
     is_mixed = (patches > PATCHY * pixels) & (is_print | (pixels < RARE * pixels.sum()))
     layers[np.isin(layers, FIRST_INK + np.flatnonzero(is_mixed))] = BLACK if is_print else 0
-    low, between, high = shades / np.maximum(1, np.sum(shades, 0))
-    for which in FIRST_INK + np.flatnonzero((low >= EACH) & (high >= EACH) & (between <= BETWEEN)):
-        own, dim = layers == which, bright < np.mean(SHADES[1:3])
-        cores = (own & has_hue & it for it in (dim, ~dim))
-        to_dim, to_light = (cv2.distanceTransform((~it).view("u1"), cv2.DIST_L2, 3) for it in cores)
-        layers[own & (to_dim < to_light)] += DARK_INK
+    dark, between, light = shades / np.maximum(1, np.sum(shades, 0))
+    is_two = (dark >= EACH) & (light >= EACH) & (between <= BETWEEN)
+    is_dark = bright < np.mean(SHADES[1:3])
+    for own in (layers == FIRST_INK + number for number in np.flatnonzero(is_two)):
+        away = ((~(own & has_hue & it)).view(np.uint8) for it in (is_dark, ~is_dark))
+        to_dark, to_light = (cv2.distanceTransform(it, cv2.DIST_L2, 3) for it in away)
+        layers[own & (to_dark < to_light)] += DARK_INK
     return layers
 
 
-def _nearest(clear: Gray, mask: NDArray[np.bool_]) -> Gray:
-    """Gives each pixel of a mask the layer of the nearest clear one, or BLACK: in strips of rows,
-    without the columns far from curves, as it takes long."""
-    layers, reach = np.zeros_like(clear), REACH_PX + 1
-    for top in range(0, len(mask), STRIP_ROWS):
-        strip = slice(max(0, top - reach), top + STRIP_ROWS + reach)
-        _, columns = _used(mask[strip], reach)
-        if len(columns):
-            known = clear[strip, columns]
-            other, each = (known == 0).view(np.uint8), cv2.DIST_LABEL_PIXEL
-            distance, at = cv2.distanceTransformWithLabels(other, cv2.DIST_L2, 5, labelType=each)
-            of_label = np.zeros(at.max() + 1, np.uint8)
-            of_label[at[known > 0]] = known[known > 0]
-            found = np.where(distance <= REACH_PX, of_label[at], BLACK)
-            layers[top : top + STRIP_ROWS, columns] = found[top - strip.start :][:STRIP_ROWS]
-    return layers * mask
+def _without_grid(ink: Gray, mask: Flags) -> tuple[Gray, Flags]:
+    """The layer of each pixel of a mask whose colour is clear, else 0; and where black grid is.
+    ink: the layer by colour alone, of all pixels. Grid, hatches and fills are not clear."""
+    clear, grid = ink * mask, np.zeros(mask.shape, bool)
+    for number in np.unique(clear[clear > 0]).tolist():
+        box = _box(clear == number, LINE_GAP.size + LINE_PX)  # nothing farther matters
+        clear_here, own, out = clear[box], ink[box] == number, ~mask[box]  # the first is a view
+        # A line, parts of it hidden, that goes on beyond the mask on both sides is grid or hatch.
+        for gap in (LINE_GAP, LINE_GAP.T):
+            line = own & _morph(own | (clear_here > 0), cv2.MORPH_OPEN, gap[:LINE_PX, :LINE_PX])
+            if (ends := line & out).any():
+                on = line & _morph(ends, cv2.MORPH_CLOSE, gap, borderValue=0)
+                clear_here[on] = 0
+                grid[box] |= on & (number == BLACK)
+        # Nor is a filled area, where another ink is its edge: black ones of dots or crossed lines.
+        rest = _morph(own & out, cv2.MORPH_CLOSE, FILL_DOTS) if number == BLACK else own & out
+        if (area := _morph(rest, cv2.MORPH_OPEN, FILL)).any():
+            others = _morph((clear_here > 0) & ~own, cv2.MORPH_DILATE, OTHER_NEAR)
+            clear_here[own & others & _morph(area, cv2.MORPH_DILATE, FILL_NEAR)] = 0
+    return clear, grid
 
 
-def _used(where: NDArray[np.bool_], margin: int) -> tuple[Indices, Indices]:
-    """The rows and columns with any True, or so near one: most are blank, and would take time."""
-    near = (maximum_filter1d(where.any(axis), 2 * margin + 1) for axis in (1, 0))
-    rows, columns = map(np.flatnonzero, near)
-    return rows, columns
+def _nearest(clear: Gray, mask: Flags) -> Gray:
+    """Gives each pixel of a mask the layer of the nearest clear one, or BLACK."""
+    unclear = (clear == 0).view(np.uint8)
+    by_pixel = cv2.DIST_LABEL_PIXEL  # each clear one has a label, others that of the nearest
+    distance, label = cv2.distanceTransformWithLabels(unclear, cv2.DIST_L2, 5, labelType=by_pixel)
+    layer_of = np.zeros(label.max() + 1, np.uint8)
+    layer_of[label[clear > 0]] = clear[clear > 0]
+    return np.where(distance <= REACH_PX, layer_of[label], BLACK) * mask
 
 
-def _morph(where: NDArray[np.bool_], how: int, size: Gray, **edge: Any) -> NDArray[np.bool_]:
+def _box(where: Flags, margin: int) -> tuple[slice, slice]:
+    """The rows and columns with any True, and so many beside: most are blank, and take time."""
+    left, top, wide, high = cv2.boundingRect(where.view(np.uint8))
+    rows = slice(max(0, top - margin), top + high + margin)
+    return rows, slice(max(0, left - margin), left + wide + margin)
+
+
+def _morph(where: Flags, how: int, size: Gray, **edge: Any) -> Flags:
     return np.asarray(cv2.morphologyEx(where.view(np.uint8), how, size, **edge)) > 0
 
 
 def _find_inks(hue: Gray, inks: Inks) -> Gray:
     """The layer of each of 180 hues. hue: of the pixels of a mask. Of a new ink is a hue that has
     pixels enough, and is far from those of all known ones."""
-    count = 7 * uniform_filter1d(np.bincount(hue, minlength=180) / 1, 7, mode="wrap")
+    count = 7 * uniform_filter1d(np.bincount(hue, minlength=180).astype(float), 7, mode="wrap")
     while True:
         apart = np.abs(np.subtract.outer([*inks], np.arange(180)))
         away = np.minimum(apart, 180 - apart)
@@ -300,17 +263,15 @@ def _find_inks(hue: Gray, inks: Inks) -> Gray:
         inks[int(count.argmax())] = np.zeros(5, np.int64)
 
 
-def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: NDArray[np.bool_]) -> Indices:
+def _count_pixels(layers: Gray, number: int, bright: Gray, has_hue: Flags) -> Indices:
     """Of one layer, what `Inks` adds up."""
-    rows, columns = _used(layers == number, 1)
-    near, bright = (plane[rows][:, columns] for plane in (layers, bright))
-    own = near == number
+    own = layers == number
     _, patch = cv2.connectedComponents(own.view(np.uint8))
-    beside = own & (cv2.dilate(near * ~own, np.ones((3, 3), np.uint8)) > 0)
+    beside = own & (cv2.dilate(layers * ~own, np.ones((3, 3), np.uint8)) > 0)
     size = np.bincount(patch[own])
     edge = np.bincount(patch[beside], minlength=len(size))
     patches = size[(size < PATCH_PIXELS) & (edge > BESIDE * size)]
-    hued = own & has_hue[rows][:, columns]
+    hued = own & has_hue
     dark = (hued & (bright < SHADES[1])).view(np.uint8)
     seen = hued & (dark <= cv2.dilate(dark, RING))  # dark ones alone: a dotted grid below the curve
     shades = np.add.reduceat(np.bincount(bright[seen], minlength=256), SHADES[:-1])

@@ -7,14 +7,13 @@ lines ("down") tell to the pixel where tracks begin and end; they lie evenly or 
 
 from collections.abc import Callable
 from itertools import accumulate, pairwise, product
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_closing, maximum_filter1d, median_filter
 
-from wellseg.curves.points import Floats, Indices, ranges
+from wellseg.curves.points import Flags, Floats, Indices, ranges
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray, to_gray
 
@@ -35,9 +34,8 @@ TRACK_INCHES, LEAST_INCHES = 0.5, 1.2  # narrowest panel; narrowest track that s
 FADE_INCHES = 1.0  # in so much a panel must end
 NEAR_INCHES = 0.13  # so far a border may lie from the end of the lines across,
 INSIDE_INCHES, OUTSIDE_INCHES = 0.25, 0.17  # and so far, to each side, one on a printed line
-# Scores of borders.
-FAR, SHARED = 0.3, 0.13  # costs: far from where lines across end; between two
-DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel
+FAR, SHARED = 0.3, 0.13  # costs of a border: far from where lines across end; between two
+DRAWN, PANEL = 0.2, 0.65  # gain of one on a printed line; least score of a panel's borders
 
 
 def find_tracks(read: Callable[[int, int], Gray], rows: range, dpi: float) -> Tracks | None:
@@ -77,19 +75,19 @@ class _TrackFinder:
         return max(2, round(inches * self.dpi))
 
     def find(self) -> Tracks | None:
-        if not (alike := self._alike()):
+        if not (layout := self._blocks_with_layout()):
             return None
-        like, lines, shift = alike
-        first, last = max(0, like[0] - REACH_BLOCKS // 2), like[-1] + REACH_BLOCKS // 2
+        blocks, lines, shift = layout
+        first, last = max(0, blocks[0] - REACH_BLOCKS // 2), blocks[-1] + REACH_BLOCKS // 2
         down = np.stack(self._down[first * PARTS : (last + 1) * PARTS]) / np.float32(255)
-        known = np.isin(first + np.arange(len(down)) // PARTS, like)
-        shift, fit = self._follow(down, known, like - first, shift)
+        known = np.isin(first + np.arange(len(down)) // PARTS, blocks)
+        shift, fit = self._follow(down, known, blocks - first, shift)
         near = known | (fit > FITS)
         rows = (first * PARTS + np.flatnonzero(near) + 0.5) * (self.block_rows / PARTS)
         shifts = self._shifts(down[near], shift[near])
-        of_like = shifts[known[near], :-1]
-        ruled = _moved(down[known], of_like).mean(0)
-        page = _moved(lines, of_like[PARTS // 2 :: PARTS], -1).mean(0)
+        of_known = shifts[known[near], :-1]
+        ruled = _moved(down[known], of_known).mean(0)  # the usual share of lines down, by column
+        page = _moved(lines, of_known[PARTS // 2 :: PARTS], -1).mean(0)  # of lines across, -1 to 1
         # Dirt and spikes may fill a narrow gap between panels with a few lines across.
         panels = ranges(page > np.maximum(0, grey_closing(page, self._px(TRACK_INCHES)) - 0.5))
         panels = panels[np.ptp(panels, 1) >= self._px(TRACK_INCHES)]
@@ -105,14 +103,14 @@ class _TrackFinder:
         sides = np.array(tracks) + shifts[:, tracks] + 0.5
         return Tracks(self.first_row + rows, sides, REACH_BLOCKS * self.block_rows)
 
-    def _alike(self) -> tuple[Indices, Floats, Indices] | None:
+    def _blocks_with_layout(self) -> tuple[Indices, Floats, Indices] | None:
         """The blocks that have the layout: their numbers; whether each column has lines across,
         (blocks, columns), -1 to 1; how far right each lies. None: too few."""
         across = np.array(self._across or [np.zeros(1, np.uint8)], np.float32)
         usual = np.percentile(across, 90, axis=1, keepdims=True)
-        if len(like := np.flatnonzero(usual >= 1)) < LEAST_BLOCKS:
+        if len(blocks := np.flatnonzero(usual >= 1)) < LEAST_BLOCKS:
             return None
-        lines = 2 * np.minimum(1, across[like] / np.maximum(1, usual[like] / 2)) - 1
+        lines = 2 * np.minimum(1, across[blocks] / np.maximum(1, usual[blocks] / 2)) - 1
         step = self._px(BIN_INCHES)
         bins = range(0, across.shape[1], step)
         grid: Floats = np.add.reduceat(lines, bins, 1) / step
@@ -122,17 +120,17 @@ class _TrackFinder:
         fit = grid @ layout / np.abs(layout).sum()
         fits = fit > FIT
         if (sure := fit > SURE).any():  # headers, whose lines may fit somewhere else, are no layout
-            near = np.interp(like, like[sure], shift[sure])
+            near = np.interp(blocks, blocks[sure], shift[sure])
             fits &= abs(shift - near) * step < self._px(FAR_INCHES)
         if fits.sum() < LEAST_BLOCKS:
             return None
-        return like[fits], lines[fits], shift[fits] * step
+        return blocks[fits], lines[fits], shift[fits] * step
 
     def _follow(
-        self, down: Floats, known: NDArray[np.bool_], like: Indices, shift: Indices
+        self, down: Floats, known: Flags, blocks: Indices, shift: Indices
     ) -> tuple[Indices, Floats]:
         """How far to the right each part lies, and how well its lines down fit there, 1: as the
-        mean: (parts,). down: share of lines, (parts, columns). known: parts of blocks ``like`` that
+        mean: (parts,). down: share of lines, (parts, columns). known: parts of ``blocks`` that
         have the layout, whose ``shift`` is known roughly.
         The grid repeats itself, so a part alone may fit a division aside. The cheapest path through
         all of them is taken, as paper moves little from part to part, but is cut and pasted."""
@@ -140,7 +138,7 @@ class _TrackFinder:
         thin = cv2.morphologyEx(down, cv2.MORPH_TOPHAT, np.ones((1, self._px(0.05))))  # no bands
         sharp = thin - cv2.blur(thin, (align | 1, 1))
         at = (np.arange(len(down)) + 0.5) / PARTS - 0.5
-        near = np.rint(np.interp(at, like, shift)).astype(np.int64)
+        near = np.rint(np.interp(at, blocks, shift)).astype(np.int64)
         reach = self._px(ASTRAY_INCHES)
         aside = np.arange(-reach, reach + 1, max(1, round(self.dpi / 200)))
         most = int(abs(near).max()) + reach
@@ -149,20 +147,21 @@ class _TrackFinder:
         path[known] += overlay(_moved(sharp[known], near[known]), align)
         for _ in range(2):  # those that had slipped blur the mean
             mean = _moved(sharp[known], path[known]).mean(0)
-            score = np.empty((len(down), len(aside)), np.float32)
-            for each, row, by in zip(score, padded, near + most, strict=True):
-                part = row[by - reach : by + reach + columns]
-                each[:] = np.correlate(part, mean, "valid")[reach + aside] / max(1e-9, mean @ mean)
+            score = np.empty((len(down), len(aside)), np.float32)  # of each part so far aside
+            for scores, row, start in zip(score, padded, near + most - reach, strict=True):
+                fits = np.correlate(row[start : start + 2 * reach + columns], mean, "valid")
+                scores[:] = fits[reach + aside] / max(1e-9, mean @ mean)
             score = np.minimum(score, 1.2) - ROUGH * known[:, None] * abs(aside) / tenth
-            came, best = [], score[0]
-            for each, by in zip(score[1:], np.diff(near), strict=True):
-                moves = abs(np.subtract.outer(aside + by, aside)) / tenth
+            came_from, best = [], score[0]  # best: the score of the best path to each place
+            for scores, step in zip(score[1:], np.diff(near), strict=True):
+                moves = abs(np.subtract.outer(aside + step, aside)) / tenth  # (to, from)
                 ways = best - np.minimum(MOVE * moves, LEAP)
-                came.append(ways.argmax(1))
-                best = ways.max(1) + each
-            places = list(accumulate(came[::-1], lambda at, each: each[at], initial=best.argmax()))
-            path = near + aside[places[::-1]]
-        return path, score[np.arange(len(score)), places[::-1]]
+                came_from.append(ways.argmax(1))
+                best = ways.max(1) + scores
+            back = accumulate(came_from[::-1], lambda at, before: before[at], initial=best.argmax())
+            places = [*back][::-1]
+            path = near + aside[places]
+        return path, score[np.arange(len(score)), places]
 
     def _shifts(self, down: Floats, shift: Indices) -> NDArray[np.int16]:
         """How far right each column of a part lies, (parts, columns + 1). down: as in `_follow`."""
@@ -205,7 +204,7 @@ def overlay(rows: Floats, most: int, stay: float = 0, empty: float = 0) -> Indic
     return shift
 
 
-def _moved(rows: Floats, shift: NDArray[Any], empty: float = 0) -> Floats:
+def _moved(rows: Floats, shift: Indices | NDArray[np.int16], empty: float = 0) -> Floats:
     """Each row moved to the left by its shift, or each column of it by its own."""
     most = int(np.abs(shift).max())
     place = most + np.arange(rows.shape[1]) + shift.reshape(len(rows), -1)
@@ -272,14 +271,14 @@ def _borders(ruled: Floats, before: Floats, after: Floats, dpi: float, gap: list
     gain = np.where(width < LEAST_INCHES * dpi, -9, agree * width / (right - left))  # -9: never
     gain[:first, last:] = agree[:first, last:]  # a track that fills its panel may be narrower
     # Dynamic programming: the best path from a start to an end, and its score up to each column.
-    came, score = np.zeros(len(at), int), worth.copy()
+    came_from, score = np.zeros(len(at), int), worth.copy()
     for k in range(first, len(at)):
         total = score + gain[:, k]
-        came[k] = total.argmax()
+        came_from[k] = total.argmax()
         score[k] += total.max()
     path = [last + int(score[last:].argmax())]
     while path[-1] >= first:
-        path.append(int(came[path[-1]]))
+        path.append(int(came_from[path[-1]]))
     borders: list[int] = at[path[::-1]].tolist()
     for end in (0, -1):
         near_by = lines[abs(lines - borders[end]) <= 0.02 * dpi].tolist()

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from wellseg.curves.linking import UP_ROWS, Scene, link
 from wellseg.curves.points import HOME, PAINT, Curve, Points, both, mean_look, touch, unlike
-from wellseg.curves.strands import CONFIDENCE, Chain, is_strand
+from wellseg.curves.strands import CONFIDENCE, Chain
 from wellseg.curves.tracks import Tracks
 from wellseg.scan.pictures import Gray
 
@@ -40,7 +40,7 @@ class Window:
         """Decide strands that begin above row ``stop``. ink: probability from ``ink_row`` on."""
         self._chains += new
         undecided = [c for c in self._chains if c.waiting or c.first_row >= self._new]
-        strands = [c for c in undecided if is_strand(c)]
+        strands = [c for c in undecided if c.is_strand]
         longest = {*sorted(strands, key=lambda c: (not c.waiting, -c.rows))[:MOST_STRANDS]}
         strands = sorted((c for c in strands if c in longest), key=lambda c: c.first_row)
         if strands:
@@ -101,8 +101,8 @@ class Window:
     def _arrivals(self, scene: Scene, number: int) -> list[tuple[int, Curve]]:
         """The curves that go on in a strand, each with its strand above. Of several curves that
         pass one place, each gets the strand below that fits best what it looked like above."""
-        above = [i for i in scene.reach[number] if scene.out[i]]
-        mine = [i for i in above if number in scene.out[i]]
+        above = [i for i in scene.reach[number] if scene.out[i]]  # whose curves may go on here
+        mine = [i for i in above if number in scene.out[i]]  # and by the flow one does
         ways = [(i, j) for i in above for j in scene.out[i]]
         slots = [(i, j) for i, j in ways if i in mine or any((k, j) in scene.cost for k in mine)]
         curves = [(i, curve) for i in dict(slots) for curve in scene.strands[i].waiting]
@@ -159,8 +159,8 @@ def exchange(points: dict[Curve, Points]) -> None:
         looks = np.stack([it.looks(points[it], touches) for it in (one, other)], 1)
         above, swaps = looks[0].copy(), list[int]()
         for k, (start, stop) in enumerate(touches.tolist(), 1):
-            over, under = mean_look(above)[:, None], mean_look(looks[k])
-            cost = unlike(over, under) + AWAY * (abs(over - under)[..., HOME] > HOME_APART)
+            upper, lower = mean_look(above)[:, None], mean_look(looks[k])
+            cost = unlike(upper, lower) + AWAY * (abs(upper - lower)[..., HOME] > HOME_APART)
             turn = SIDES * sides[k - 1] * sides[k] if stop - start > LONG_ROWS else 0
             rows_above, rows_below = above[:, 0], looks[k:, :, 0].sum(0)  # LOOKED_ROWS of them
             old, young = rows_below.argsort(kind="stable")  # the one that has less below may end

@@ -118,9 +118,9 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
         away = np.asarray(cv2.distanceTransform(line, cv2.DIST_L2, 3)) / aside
         darkest, paper = np.percentile(gray, [1, 75])
         least = min(darkest, paper - FAINT)
-        cost = 0.03 + np.clip((gray - least) / (paper - least), 0, 1) ** 2
+        cost = 0.03 + np.clip((gray - least) / (paper - least), 0, 1) ** 2  # ink: 0.03; paper: 1.03
         seen = sure.read(corner[0], stop[0])[:, columns] if sure else np.zeros_like(gray)
-        cost *= 1.05 - seen / 255
+        cost *= 1.05 - seen / 255  # a twentieth of it where the network is sure of a curve
         ink = (gray < (least + 2 * paper) / 3).view(np.uint8)
         depth = np.asarray(cv2.distanceTransform(ink, cv2.DIST_L2, 3))
         bend = np.minimum(away, 1) ** 2 * np.where(seen > 127, SEEN, 1)
@@ -191,6 +191,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             ends = np.where(away, column, [np.fmin(left, column), np.fmax(right, column)]).T
             for y, (low, high) in zip(row, ends.astype(int), strict=True):
                 spans[y, max(0, low) : high + 1] = 255
+                # The network found nothing here: a bridged gap, a stroke that was drawn.
                 if not (found[y, max(0, low - 3) : high + 4] == 255).any():
                     alone[y, max(0, low) : high + 1] = 255
             is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
@@ -201,7 +202,6 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
         truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), found), 0)
         with ExitStack() as undo:
             for path in (mask, label, image):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 undo.callback(path.unlink, missing_ok=True)
             write_picture(mask, truth, dpi=dpi)
             write_file(label, json.dumps({"whole": whole}).encode())

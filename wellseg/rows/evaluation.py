@@ -82,16 +82,16 @@ class RowEvaluation:
         self.read_ink, self.progress = read_ink, progress
         self.store = RowStore(self.budget_bytes, self.scratch)
         self.sweeps: dict[Step, _Sweep] = {}
-        again: dict[Step, float] = {}  # the work of computing a whole map from those kept
+        work: dict[Step, float] = {}  # of computing a whole map anew, from those that are kept
         for step in self.steps:
-            again[step] = step.work + sum(again[x] for x in step.inputs)
+            work[step] = step.work + sum(work[x] for x in step.inputs)
             is_measured = any(user.norm for user in step.users)
-            is_costly = again[step] > KEEP_ABOVE_WORK * step.meta.numel()
+            is_costly = work[step] > KEEP_ABOVE_WORK * step.meta.numel()
             is_kept = not step.inputs or (is_costly and (is_measured or len(step.users) > 1))
             if is_kept or is_measured or not step.users:
                 self.sweeps[step] = _Sweep(step, self, is_kept, is_measured)
             if is_kept:
-                again[step] = 0.0
+                work[step] = 0.0
         self.output = self.sweeps[self.steps[-1]]
         self.total_work = sum(sweep.work for sweep in self.sweeps.values())
         self.done_work = 0.0

@@ -32,13 +32,11 @@ class DepthStatistics:
 
     def of_strip(self, row: int, strip: Tensor) -> PartMoments:
         """Moments of the rows from that one on, (1, C, h, W), in each part that they touch."""
-        found = []
-        while strip.shape[2]:
-            part = bisect(self.bounds, row) - 1
-            row, count = self.bounds[part + 1], self.bounds[part + 1] - row
-            pixels, mean, square = block_moments(strip[:, :, :count])
+        first_part, found = bisect(self.bounds, row) - 1, []
+        cuts = [bound - row for bound in self.bounds if row < bound < row + strip.shape[2]]
+        for part, rows in enumerate(strip.tensor_split(cuts, 2), first_part):
+            pixels, mean, square = block_moments(rows)
             found.append((part, (pixels, mean.cpu(), square.cpu())))  # many small sums follow
-            strip = strip[:, :, count:]
         return found
 
     def add(self, found: PartMoments) -> None:

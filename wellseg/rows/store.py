@@ -38,13 +38,12 @@ class RowStore:
         self._free = [(0, budget_bytes), (budget_bytes, 1 << 62)]  # first byte and past the last
         self._memory: mmap | None = None
         self._file: FileIO | None = None
-        self._place = Lock()  # in the file, which several threads read and write
+        self._lock = Lock()  # several threads write, and read at places in the file
 
     def reserve(self, nbytes: int) -> Block:
         nbytes = -(-nbytes // 64) * 64  # where any dtype may begin
         gaps, end = [(a, b) for a, b in self._free if b - a >= nbytes], self.budget_bytes
-        # The smallest gap in memory, but the one at its end last: so its size changes no place. The
-        # file after that.
+        # The smallest gap in memory, that at its end last (its size changes no place), or the file.
         offset, stop = min(gaps, key=lambda it: (it[0] >= end, it[1] == end, it[1] - it[0], it))
         self._free.remove((offset, stop))
         if offset + nbytes < stop:
@@ -59,7 +58,7 @@ class RowStore:
         block.size, block.dtype = rows.shape, rows.dtype
         if block.offset < self.budget_bytes:
             if not rows.is_cuda:
-                with self._place:  # memory beside the heap, where it would leave holes
+                with self._lock:  # memory beside the heap, where it would leave holes
                     self._memory = self._memory or mmap(-1, self.budget_bytes)
                 at, count, dtype = block.offset, rows.numel(), rows.dtype
                 place = torch.frombuffer(self._memory, dtype=dtype, count=count, offset=at)
@@ -68,7 +67,7 @@ class RowStore:
             return
         data = _bytes_of(rows.cpu().contiguous())
         try:
-            with self._place:
+            with self._lock:
                 self._file = self._file or tempfile.TemporaryFile(dir=self.scratch, buffering=0)
                 self._file.seek(block.offset - self.budget_bytes)
                 while data:
@@ -84,7 +83,7 @@ class RowStore:
             return block.rows[start:stop]
         assert self._file
         rows = torch.empty((stop - start, *block.size[1:]), dtype=block.dtype)
-        with self._place:
+        with self._lock:
             self._file.seek(block.offset - self.budget_bytes + start * rows[0].nbytes)
             # Read, not mapped: mapped pages count as resident memory.
             if self._file.readinto(_bytes_of(rows)) != rows.nbytes:

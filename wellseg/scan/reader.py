@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -45,7 +44,7 @@ def look_for_colour(read: Callable[[int, int], Gray], rows: int) -> tuple[str, A
     is_picture = paper.min() <= MOSTLY_BLACK or np.median(abs(parts[:, ::8] - paper)) > LEAST_SPREAD
     is_tinted = not is_white and not is_picture
     table = np.minimum(np.arange(256)[:, None] * 255 / paper, 255).astype(np.uint8)[None]
-    whiten: Any = partial(cv2.LUT, lut=table) if is_tinted else np.asarray
+    whiten: Any = (lambda pixels: cv2.LUT(pixels, table)) if is_tinted else np.asarray
     if parts.ndim == 2:
         return "gray", whiten
     most, least = extremes(cv2.blur(whiten(parts), (3, 3)) if is_tinted else parts)  # dirt, noise

@@ -60,8 +60,8 @@ def score_identity(
         steps = np.append(np.ceil(abs(np.diff(path[:, 1]))), 0)[: len(path)]  # rows to the next
         steps[np.array(curve.get("starts", ()), int) - 1] = 1
         steps[steps <= DENSE_ROWS] = 1  # points farther apart are the ends of a line
-        at, ends = np.arange(steps.sum()), steps.cumsum() - steps  # where each point comes
-        x, y = (np.interp(at, ends, side) for side in path.T) if len(path) else path.T
+        places, of_points = np.arange(steps.sum()), steps.cumsum() - steps  # along the path
+        x, y = (np.interp(places, of_points, side) for side in path.T) if len(path) else path.T
         inside = scored(y, x)
         at, x = y[inside].astype(int) - first, x[inside]
         span = np.full((2, len(rows)), np.nan)
