@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -84,14 +84,11 @@ def parse(
             raise ValueError("--config is given twice: put all options into one file")
         if "config" in flags:  # before the flags, which win; --config again ends the last list
             with open(_read(str, flags.config), "rb") as stream:
-                text = stream.read()
-            file = yaml.safe_load(text) or {}
-            if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
-                raise ValueError(f"--config {flags.config}: quote {octal[1].decode()}: it is octal")
-            if not isinstance(file, dict) or "config" in file:
+                file = yaml.compose(stream, yaml.SafeLoader)  # words as they stand, no numbers
+            if not isinstance(file, yaml.MappingNode | None) or "config" in (of := _named(file)):
                 raise ValueError(f"--config {flags.config}: is not a YAML file of options")
-            file = {key: it for key, it in file.items() if key not in flags}
-            words = [*_words(file, "--", parser), "--config", flags.config, *words]
+            known = [_words(of[key], f"--{key}", parser) for key in of if key not in flags]
+            words = [*chain(*known), "--config", flags.config, *words]
         for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
             if word.startswith("--") and (word.find("=") == len(word) - 1 or not following.strip()):
                 raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
@@ -106,7 +103,7 @@ def parse(
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
         return options(**(given | groups)), given
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
-        parser.error(one_line(error).replace("<byte string>", getattr(flags, "config", "")))
+        parser.error(one_line(error))
 
 
 def program(
@@ -194,16 +191,27 @@ def _read(hint: Any, word: str) -> Any:
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")
 
 
-def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
-    """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
-    name = key.rstrip(".")
-    if options in (None, []):
+def _words(node: Any, name: str, parser: argparse.ArgumentParser) -> list[str]:
+    """Of ``model: {norm: batch}`` in a file --model.norm=batch, as on the command line."""
+    if node.tag.endswith(":null") or node.value == []:
         return []
     if name.startswith("--trainer."):  # of any kind: read as YAML again
-        return [f"{name}={yaml.safe_dump(options)}"]
-    if isinstance(options, dict):
-        return [one for name, it in options.items() for one in _words(it, f"{key}{name}.", parser)]
-    values = [str(it) for it in (options if isinstance(options, list) else [options])]
+        return [f"{name}={yaml.serialize(node, Dumper=yaml.SafeDumper)}"]
+    if isinstance(node, yaml.MappingNode):
+        of = _named(node)
+        return [word for key in of for word in _words(of[key], f"{name}.{key}", parser)]
+    several = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    values = [str(it.value) for it in several]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
         return [name, *" ".join(values).split()]
     return [f"{name}={','.join(values)}"]
+
+
+def _named(node: Any) -> dict[str, Any]:
+    """What a mapping of a YAML file has, by its keys. PyYAML takes the last of equal keys."""
+    found = dict[str, Any]()
+    for key, value in node.value if node else ():
+        if found.setdefault(str(key.value), value) is not value:
+            said = f"{key.value} stands there twice: keep one"
+            raise yaml.MarkedYAMLError(problem=said, problem_mark=key.start_mark)
+    return found
