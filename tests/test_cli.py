@@ -270,7 +270,7 @@ def test_a_list_given_twice_has_all_and_wins_over_the_file(
     words = ["a.curves.csv", "--config", str(file), "--tracks", "1-5", "--edit=C=", "--tracks=7-8"]
     config, _ = parse(CurvesConfig, "curves", "", [*words, "--edit", "D=E", "F="])
     assert config.tracks == ["1-5", "7-8"] and config.edit == ["C=", "D=E", "F="]
-    line = refused(capsys, CurvesConfig, "a.curves.csv", "--config", "1", "--config=2")
+    line = refused(capsys, CurvesConfig, "a", "--config", str(file), f"--config={file}")
     assert "--config is given twice: put all options into one file" in line
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -80,15 +80,15 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
-        if sum(word.partition("=")[0] == "--config" for word in words) > 1:
-            raise ValueError("--config is given twice: put all options into one file")
-        if "config" in flags:  # before the flags, which win; --config again ends the last list
-            with open(_read(str, flags.config), "rb") as stream:
+        if path := vars(flags).pop("config", None):
+            with open(_read(str, path), "rb") as stream:
                 file = yaml.compose(stream, yaml.SafeLoader)  # words as they stand, no numbers
-            if not isinstance(file, yaml.MappingNode | None) or "config" in (of := _named(file)):
-                raise ValueError(f"--config {flags.config}: is not a YAML file of options")
-            known = [_words(of[key], f"--{key}", parser) for key in of if key not in flags]
-            words = [*chain(*known), "--config", flags.config, *words]
+            if not isinstance(file, yaml.MappingNode | None):
+                raise ValueError(f"--config {path}: is not a YAML file of options")
+            # Before the flags, which win; --config again ends the last list.
+            words = [*_words(file, "--", flags, parser), "--config", path, *words]
+        if sum(word.partition("=")[0] == "--config" for word in words) > 2:
+            raise ValueError("--config is given twice: put all options into one file")
         for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
             if word.startswith("--") and (word.find("=") == len(word) - 1 or not following.strip()):
                 raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
@@ -191,27 +191,22 @@ def _read(hint: Any, word: str) -> Any:
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")
 
 
-def _words(node: Any, name: str, parser: argparse.ArgumentParser) -> list[str]:
+def _words(node: Any, key: str, flags: argparse.Namespace, parser: _Parser) -> list[str]:
     """Of ``model: {norm: batch}`` in a file --model.norm=batch, as on the command line."""
-    if node.tag.endswith(":null") or node.value == []:
+    name = key.rstrip(".")
+    if node is None or node.tag.endswith(":null") or node.value == [] or name[2:] in flags:
         return []
     if name.startswith("--trainer."):  # of any kind: read as YAML again
         return [f"{name}={yaml.serialize(node, Dumper=yaml.SafeDumper)}"]
     if isinstance(node, yaml.MappingNode):
-        of = _named(node)
-        return [word for key in of for word in _words(of[key], f"{name}.{key}", parser)]
+        found = dict[str, Any]()
+        for at, it in node.value:
+            if found.setdefault(str(at.value), it) is not it:  # PyYAML takes the last of them
+                said = f"{at.value} stands there twice: keep one"
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=at.start_mark)
+        return [it for at in found for it in _words(found[at], f"{key}{at}.", flags, parser)]
     several = node.value if isinstance(node, yaml.SequenceNode) else [node]
     values = [str(it.value) for it in several]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
         return [name, *" ".join(values).split()]
     return [f"{name}={','.join(values)}"]
-
-
-def _named(node: Any) -> dict[str, Any]:
-    """What a mapping of a YAML file has, by its keys. PyYAML takes the last of equal keys."""
-    found = dict[str, Any]()
-    for key, value in node.value if node else ():
-        if found.setdefault(str(key.value), value) is not value:
-            said = f"{key.value} stands there twice: keep one"
-            raise yaml.MarkedYAMLError(problem=said, problem_mark=key.start_mark)
-    return found

@@ -55,7 +55,8 @@ class Norm(nn.Module):
         rules = type(self).scale_shift, type(self).of_groups
         is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
         # On CUDA that kernel is accurate; under autocast it gives float32. Exports (ONNX) know it.
-        if is_group_norm and (x.is_cuda or torch._C._is_tracing() or torch.compiler.is_exporting()):
+        exported = torch.jit.is_tracing() or torch.compiler.is_exporting()  # type: ignore
+        if is_group_norm and (x.is_cuda or exported):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])
@@ -157,7 +158,8 @@ def block_moments(block: Tensor) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979)."""
+    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979). Tiled GroupNorms in
+    public code leave out the last term, the variance between the sets."""
     (count_a, mean_a, square_a), (count_b, mean_b, square_b) = a, b
     count, delta = count_a + count_b, mean_b - mean_a
     square = square_a + square_b + delta * delta * (count_a * count_b / count)

@@ -1,11 +1,15 @@
 """The LightningModule: one step for training and validation, its loss, the optimiser, pictures."""
 
 import math
+import signal
+import time
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchmetrics.classification import BinaryF1Score
@@ -22,6 +26,8 @@ from wellseg.training.options import OptimConfig
 IGNORE = 128  # mask value of pixels that are not scored
 BLOCK_ROWS = 256  # rows of which the loss is computed at a time: they stay in the cache
 LOGS_DRAWN = 4  # validation logs drawn after each validation: hits green, false red, missed blue
+SAVE_S = 300.0  # between checkpoints, where validations are further apart
+F1_COLUMN = "val/f1_at_3px"  # of metrics.csv
 FREE_SHARE = 0.8  # of the free memory, what a step may take
 # Maps that a residual block keeps for its gradient: before and after each norm's activation, and
 # with separable convolutions one between the two parts of each.
@@ -57,11 +63,13 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.val_logs: list[str] = []  # names of those to validate with
+        self.about: dict[str, Any] = {}  # what else checkpoints say of the run
         self.has_begun = False  # whether a training step has begun in this process
+        self.start_s, self.start_step, self.says_progress = 0.0, 0, True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
+        logger: Any = self.trainer.loggers[0]
+        checkpoint |= self.about | {"window_rows": self.net.window_rows, "metrics": logger.rows}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         # Lightning counts logs: that of a step that was stopped is not done, and is taken again.
@@ -71,12 +79,26 @@ class Segmenter(LightningModule):
                 progress[part] = dict.fromkeys(progress[part], progress[part]["completed"])
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
-            group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
-            group["initial_lr"] = self.optim.lr
+            rate = self.optim.lr * self._rate(schedule["last_epoch"])
+            group |= {"lr": rate, "initial_lr": self.optim.lr}
         optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
+    def on_train_start(self) -> None:
+        self.start_s = self.saved_s = time.monotonic()
+        self.start_step, self.is_told = self.global_step, False
+        if self.trainer.world_size > 1:
+            # Lightning's handler (2.6) talks to the other processes at once, and waits for ever for
+            # one that is in a step. With this one all end before the same step.
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_told", True))
+
     def on_train_batch_start(self, sample: Sample, _index: int) -> None:
+        strategy = self.trainer.strategy
+        if strategy.reduce_boolean_decision(self.is_told, all=False):
+            raise SIGTERMException
+        if strategy.broadcast(time.monotonic() - self.saved_s > SAVE_S):
+            self.trainer.save_checkpoint(f"{self.trainer.default_root_dir}/checkpoints/last.ckpt")
+            self.saved_s = time.monotonic()
         if not self.has_begun:  # after a step PyTorch holds memory for the next
             self.has_begun, self.free_bytes = True, free_bytes(self.device)
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
@@ -110,11 +132,23 @@ class Segmenter(LightningModule):
         gray, mask, truth = (each[0, 0].cpu().numpy() for each in maps)
         if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
             f1 = score_log(mask, truth).f1_at_3px
-            self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
+            self.log(F1_COLUMN, f1, batch_size=1, sync_dist=True)
         if index < LOGS_DRAWN and self.trainer.is_global_zero:
             name = f"step-{self.global_step:06d}-{sample.name[-50:]}.png"  # systems limit names
             path = f"{self.trainer.default_root_dir}/pictures/{name}"
             write_file(path, encode_png(draw_errors(gray, mask, truth)))
+
+    def on_validation_end(self) -> None:
+        step, last, known = self.global_step, self.trainer.max_steps, self.trainer.callback_metrics
+        said = f"step {step} of {last}"
+        told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": F1_COLUMN}
+        for name, key in told.items():
+            said += f", {name} {float(known[key]):.3f}" if key in known else ""
+        if done := step - self.start_step:
+            left_s = (time.monotonic() - self.start_s) * (last - step) / done
+            said += f", about {timedelta(seconds=round(left_s))} left"
+        if self.says_progress and self.trainer.is_global_zero:
+            print(said, flush=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.net, self.optim)

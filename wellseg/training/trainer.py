@@ -1,31 +1,29 @@
 """Lightning's Trainer for runs of one log a step, and checkpoints that are always whole."""
 
-import csv
 import io
 import logging
 import os
-import time
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
-from wellseg.scan.atomic import encoding_of, separator_of, write_csv, write_file
+from wellseg.scan.atomic import csv_bytes, write_file
 from wellseg.scores import F1
 from wellseg.training.options import TrainConfig
-from wellseg.training.segmenter import Segmenter
+from wellseg.training.segmenter import F1_COLUMN, Segmenter
 from wellseg.weights import save_weights
 
 # What Lightning tells of itself at every start; its other warnings stay.
@@ -56,47 +54,40 @@ class Checkpoint(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, module: LightningModule, error: BaseException) -> None:
         # Not weights with a loss of NaN, nor to a disk that has just failed, nor before the first
-        # step (no loaders yet), nor of one of several processes: it would wait for the others.
+        # step (no loaders yet) or after the last (its validation would be left out), nor of one of
+        # several processes: it would wait for the others.
         fails = FloatingPointError | OSError if trainer.world_size == 1 else Exception
-        if not isinstance(error, fails) and module.has_begun:
+        is_between = module.has_begun and trainer.global_step < trainer.max_steps
+        if not isinstance(error, fails) and is_between:
             super().on_exception(trainer, module, error)
 
 
-class MetricsFile(CSVLogger):
-    """metrics.csv; while Excel has it open (Windows), its rows wait, at most until `export`."""
+class MetricsFile(Logger):
+    """metrics.csv. Its rows are in the checkpoints, too: a run that goes on writes them again."""
+
+    name = version = ""
+
+    def __init__(self, path: Path, rows: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.path, self.rows, self.waiting = path, rows, path.with_name("metrics.new.csv")
+
+    def log_hyperparams(self, *_: Any) -> None:
+        """They are in config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        self.rows.append({**metrics, "step": step})
 
     @rank_zero_only
     def save(self) -> None:
-        known = list(self.experiment.metrics_keys)
-        try:
-            super().save()
-        except PermissionError:
-            self.experiment.metrics_keys = known
+        write_file(self.waiting, csv_bytes(sorted(set[str]().union(*self.rows)), self.rows))
+        with suppress(PermissionError):  # Windows, as long as Excel has it open
+            self.waiting.replace(self.path)
 
 
-class StepProgress(Callback):
-    """A line after each validation, with the time that is left. It counts optimiser steps."""
-
-    start_s, start_step = 0.0, 0  # where `on_train_start` was not called yet
-
-    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
-        self.start_s, self.start_step = time.monotonic(), trainer.global_step
-
-    def on_validation_end(self, trainer: Trainer, *_: Any) -> None:
-        step, last = trainer.global_step, trainer.max_steps
-        said, known = f"step {step} of {last}", trainer.callback_metrics
-        told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": "val/f1_at_3px"}
-        for name, key in told.items():
-            said += f", {name} {float(known[key]):.3f}" if key in known else ""
-        if done := step - self.start_step:
-            left_s = (time.monotonic() - self.start_s) * (last - step) / done
-            said += f", about {timedelta(seconds=round(left_s))} left"
-        if trainer.is_global_zero:
-            print(said, flush=True)
-
-
-def make_trainer(config: TrainConfig) -> Trainer:
-    """Lightning's Trainer for one log a step, with what config.trainer adds."""
+def make_trainer(config: TrainConfig, rows: list[dict[str, Any]]) -> Trainer:
+    """Lightning's Trainer for one log a step, with what config.trainer adds.
+    rows: of metrics.csv, of a run that goes on."""
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
     if device.type == "cuda":
         # It plans anew for logs of another size: 1.9 s a step, without it 0.03 (H100, torch 2.11).
@@ -108,9 +99,7 @@ def make_trainer(config: TrainConfig) -> Trainer:
         saver(filename="best", monitor="val/dice", mode="max"),
         saver(filename="last", monitor=None, save_on_exception=True),
     ]
-    if config.trainer.get("enable_progress_bar", True):
-        callbacks.append(StepProgress())
-    loggers: list[Logger] = [MetricsFile(config.out, "", "", flush_logs_every_n_steps=10)]
+    loggers: list[Logger] = [MetricsFile(config.out / "metrics.csv", rows)]
     if config.trainer.get("logger", True):
         loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
     options: dict[str, Any] = {
@@ -152,7 +141,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
     """Write model.safetensors of the state that --keep names; gives the file and that step."""
     best, path = config.out / "checkpoints" / "best.ckpt", config.out / "model.safetensors"
-    step = trainer.global_step
+    step, metrics = trainer.global_step, cast(MetricsFile, trainer.loggers[0])
     if config.keep == "best" and best.exists():
         checkpoint = read_checkpoint(best)
         segmenter.load_state_dict(checkpoint["state_dict"])
@@ -163,27 +152,13 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     run = {"data": data, "optim": asdict(config.optim), "seed": config.seed, "steps": config.steps}
     run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
-        if left := trainer.loggers[0].experiment.metrics:  # type: ignore[attr-defined]
-            rest = config.out / f"metrics.from-{left[0]['step']}.csv"
-            write_csv(rest, sorted(set[str]().union(*left)), left)
-            print(f"metrics.csv is open in another program: its last rows are in {rest}")
+        metrics.save()
+        if metrics.waiting.exists():
+            print(f"metrics.csv is open in another program: its rows are in {metrics.waiting}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
         # The scores after a step stand with the step before; those of the start first, with step 0.
-        rows = read_metrics(config.out / "metrics.csv", max(1, step))
-        at_step = [row for row in rows if int(row["step"]) == max(0, step - 1)]
-        if scored := [row["val/f1_at_3px"] for row in at_step if row.get("val/f1_at_3px")]:
-            header["scores"] = {"validation": {F1: float(scored[-1] if step else scored[0])}}
+        at_step = [row for row in metrics.rows if row["step"] == max(0, step - 1)]
+        if scored := [row[F1_COLUMN] for row in at_step if F1_COLUMN in row]:
+            header["scores"] = {"validation": {F1: scored[-1 if step else 0]}}
         save_weights(path, segmenter.net, header | {"window_rows": segmenter.net.window_rows})
     return path, step
-
-
-def read_metrics(path: Path, step: int) -> list[dict[str, str]]:
-    """The rows of a run's metrics.csv before a step: when it goes on, CSVLogger begins it anew."""
-    try:  # a kill or a full disk may have cut the last row
-        whole = path.read_text(encoding_of(path)).rpartition("\n")[0] if path.exists() else ""
-        if (between := separator_of(whole)) != ",":  # as a spreadsheet saves it
-            whole = whole.replace(",", ".")
-        lines = csv.DictReader(whole.splitlines(), delimiter=between)
-        return [row for row in lines if int(row["step"]) < step]
-    except (KeyError, ValueError, TypeError):
-        raise ValueError(f"{path} is damaged: remove it; its scores are lost") from None
