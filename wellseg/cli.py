@@ -95,9 +95,8 @@ def parse(
         for name in {word.partition("=")[0] for word in words if word.startswith("--trainer.")}:
             parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
         for name, value in vars(parser.parse_args(words)).items():
-            group, _, option = name.partition(".")
-            given_here = given.setdefault(group, {}) if option else given
-            given_here[option or name] = value
+            group, _, option = name.rpartition(".")
+            (given.setdefault(group, {}) if group else given)[option] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
@@ -205,8 +204,8 @@ def _words(node: Any, key: str, flags: argparse.Namespace, parser: _Parser) -> l
                 said = f"{at.value} stands there twice: keep one"
                 raise yaml.MarkedYAMLError(problem=said, problem_mark=at.start_mark)
         return [it for at in found for it in _words(found[at], f"{key}{at}.", flags, parser)]
-    several = node.value if isinstance(node, yaml.SequenceNode) else [node]
-    values = [str(it.value) for it in several]
+    is_list = isinstance(node, yaml.SequenceNode)
+    values = [str(it.value) for it in (node.value if is_list else [node])]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
         return [name, *" ".join(values).split()]
     return [f"{name}={','.join(values)}"]

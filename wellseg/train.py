@@ -43,7 +43,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     is_finished = (config.out / "model.safetensors").exists() and not last.exists()
     if is_main and (is_finished or (last.exists() and not config.resume)):
         raise ValueError(f"{config.out} holds a run: --resume its checkpoints, or another --out")
-    begun = read_checkpoint(last) if config.resume and last.exists() else None
+    begun = read_checkpoint(last) if config.resume and last.exists() else {}
     if not begun and own.exists() and "\nrecompute: " not in own.read_text("utf-8", "replace"):
         raise ValueError(f"{own} was written by no run: move it away, or take another --out")
     config = replace(config, model=choose_network(config, asked, begun))
@@ -56,8 +56,8 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         warnings += check_resumed(begun, about)
         config = replace(config, weights=plain["weights"])
     segmenter = make_segmenter(config, begun, about)
-    segmenter.says_progress = not quiet and config.trainer.get("enable_progress_bar", True)
-    trainer = make_trainer(config, begun.get("metrics", []) if begun else [])
+    segmenter.says = not quiet and config.trainer.get("enable_progress_bar", True)
+    trainer = make_trainer(config, begun.get("metrics", []))
     to_train, to_validate = make_loaders(train, val, trainer)
     with lock_folder(last.parent) if is_main else nullcontext():
         if is_main:
@@ -74,7 +74,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
             path = last if begun else None
             trainer.fit(segmenter, to_train, to_validate, ckpt_path=path, weights_only=True)
         except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-            if not (segmenter.has_begun and trainer.global_step):
+            if not trainer.global_step:
                 raise KeyboardInterrupt from None
             weights, _ = export(config, segmenter, trainer)
             say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")

@@ -64,8 +64,8 @@ class Segmenter(LightningModule):
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
         self.about: dict[str, Any] = {}  # what else checkpoints say of the run
-        self.has_begun = False  # whether a training step has begun in this process
-        self.start_s, self.start_step, self.says_progress = 0.0, 0, True
+        self.start_s, self.start_step, self.is_told, self.says = 0.0, 0, False, True
+        self.saved_step = math.inf  # of last.ckpt, when the training begins
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         logger: Any = self.trainer.loggers[0]
@@ -84,23 +84,29 @@ class Segmenter(LightningModule):
         optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
+    def save_last(self) -> None:
+        """Save last.ckpt, if a step was taken since: after a validation Lightning's counts move."""
+        if self.saved_step < self.global_step:
+            self.trainer.save_checkpoint(f"{self.trainer.default_root_dir}/checkpoints/last.ckpt")
+            self.saved_s, self.saved_step = time.monotonic(), self.global_step
+
     def on_train_start(self) -> None:
         self.start_s = self.saved_s = time.monotonic()
-        self.start_step, self.is_told = self.global_step, False
+        self.free_bytes = free_bytes(self.device)  # after a step PyTorch holds memory for the next
+        self.start_step = self.saved_step = self.global_step
         if self.trainer.world_size > 1:
             # Lightning's handler (2.6) talks to the other processes at once, and waits for ever for
             # one that is in a step. With this one all end before the same step.
             signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_told", True))
 
-    def on_train_batch_start(self, sample: Sample, _index: int) -> None:
+    def on_train_batch_start(self, _sample: Sample, _index: int) -> None:
         strategy = self.trainer.strategy
         if strategy.reduce_boolean_decision(self.is_told, all=False):
             raise SIGTERMException
         if strategy.broadcast(time.monotonic() - self.saved_s > SAVE_S):
-            self.trainer.save_checkpoint(f"{self.trainer.default_root_dir}/checkpoints/last.ckpt")
-            self.saved_s = time.monotonic()
-        if not self.has_begun:  # after a step PyTorch holds memory for the next
-            self.has_begun, self.free_bytes = True, free_bytes(self.device)
+            self.save_last()
+
+    def choose_recompute(self, sample: Sample) -> None:
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
         fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.recompute == "on" or (self.recompute == "auto" and not fits)
@@ -119,6 +125,7 @@ class Segmenter(LightningModule):
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
+        self.choose_recompute(sample)
         loss, _ = self.loss_of(sample, "train")
         self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return loss
@@ -140,15 +147,16 @@ class Segmenter(LightningModule):
 
     def on_validation_end(self) -> None:
         step, last, known = self.global_step, self.trainer.max_steps, self.trainer.callback_metrics
-        said = f"step {step} of {last}"
         told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": F1_COLUMN}
-        for name, key in told.items():
-            said += f", {name} {float(known[key]):.3f}" if key in known else ""
+        scores = [f", {name} {float(known[it]):.3f}" for name, it in told.items() if it in known]
+        said = f"step {step} of {last}{''.join(scores)}"
         if done := step - self.start_step:
             left_s = (time.monotonic() - self.start_s) * (last - step) / done
             said += f", about {timedelta(seconds=round(left_s))} left"
-        if self.says_progress and self.trainer.is_global_zero:
+        if self.says and self.trainer.is_global_zero:
             print(said, flush=True)
+        if self.trainer.state.fn == "fit":  # after best.ckpt, so that it knows of it
+            self.save_last()
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.net, self.optim)
