@@ -136,6 +136,7 @@ def test_metrics_of_a_file_that_is_open_elsewhere_are_beside_it(tmp_path, monkey
     (rest,) = tmp_path.glob("metrics.*")
     steps = [row["step"] for row in csv.DictReader(rest.open()) if row["val/dice"]]
     assert steps == ["0", "1"] and load_model(tmp_path / "model.safetensors")
+    small[small.index("--steps") + 1] = 3
     run(*small, "--resume")  # when it is closed
     assert [path.name for path in tmp_path.glob("metrics.*")] == ["metrics.csv"]
     assert "metrics.csv is open" not in capsys.readouterr().out
@@ -390,7 +391,6 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     (tmp_path / "run").rename(tmp_path / "moved")
     best = tmp_path / "moved" / "checkpoints" / "best.ckpt"
     begun = torch.load(best, weights_only=True)
-    (monitor,) = (it for it in begun["callbacks"].values() if it["monitor"])
     more = [*few[:-1], 1e-9, "--steps", 8, "--out", tmp_path / "moved", "--resume"]
     run(*more, status=2)
     assert "was begun with --data.root" in capsys.readouterr().err
@@ -405,11 +405,7 @@ def test_resumed_elsewhere_with_another_rate_it_keeps_its_best_and_takes_the_rat
     assert "--optim.lr 0.03, goes on with 1e-09" in said
     after = torch.load(tmp_path / "moved" / "checkpoints" / "last.ckpt", weights_only=True)
     assert after["optimizer_states"][0]["param_groups"][0]["initial_lr"] == 1e-9
-    scores = [it for it in after["callbacks"].values() if it["monitor"]]
-    assert (
-        scores[0]["best_model_score"] == monitor["best_model_score"]
-        and len(scores[0]["best_k_models"]) == 1
-    )
+    assert after["best_dice"] == begun["best_dice"] > 0
     kept = torch.load(best, weights_only=True)
     assert begun["state_dict"].keys() == kept["state_dict"].keys()
 
@@ -511,7 +507,7 @@ def test_processes_of_torchrun_train_together(tmp_path, monkeypatch):
     for name, value in {**set_by_torchrun, "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     config = TrainConfig(out=tmp_path, trainer={"accelerator": "cpu"})
-    assert make_trainer(config, []).world_size == 2
+    assert make_trainer(config).world_size == 2
 
 
 def take_two_logs_a_step(monkeypatch):

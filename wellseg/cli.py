@@ -95,8 +95,8 @@ def parse(
         for name in {word.partition("=")[0] for word in words if word.startswith("--trainer.")}:
             parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
         for name, value in vars(parser.parse_args(words)).items():
-            group, _, option = name.rpartition(".")
-            (given.setdefault(group, {}) if group else given)[option] = value
+            group, _, option = name.partition(".")
+            (given.setdefault(group, {}) if option else given)[option or name] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}

@@ -57,7 +57,7 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         config = replace(config, weights=plain["weights"])
     segmenter = make_segmenter(config, begun, about)
     segmenter.says = not quiet and config.trainer.get("enable_progress_bar", True)
-    trainer = make_trainer(config, begun.get("metrics", []))
+    trainer = make_trainer(config)
     to_train, to_validate = make_loaders(train, val, trainer)
     with lock_folder(last.parent) if is_main else nullcontext():
         if is_main:
@@ -135,6 +135,7 @@ def make_segmenter(config: TrainConfig, begun: Any, about: Any) -> Any:
         net.window_rows = start.window_rows or 0
         tensors = {f"net.{name}": it for name, it in start.state_dict().items()}
         of, do = f"--weights {config.weights}", "leave one of them out"
+    about["window_rows"] = net.window_rows
     try:
         segmenter.load_state_dict(tensors)
     except RuntimeError:

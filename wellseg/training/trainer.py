@@ -4,25 +4,22 @@ import io
 import logging
 import os
 import warnings
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from wellseg.corpus import fingerprint
 from wellseg.device import pick_device, pick_dtype
 from wellseg.scan import one_line
-from wellseg.scan.atomic import csv_bytes, write_file
+from wellseg.scan.atomic import write_file
 from wellseg.scores import F1
 from wellseg.training.options import TrainConfig
-from wellseg.training.segmenter import F1_COLUMN, Segmenter
+from wellseg.training.segmenter import F1_COLUMN, NEW, Segmenter
 from wellseg.weights import save_weights
 
 # What Lightning tells of itself at every start; its other warnings stay.
@@ -38,18 +35,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_file(path, buffer.getbuffer())
 
 
-class BestCheckpoint(ModelCheckpoint):
-    """best.ckpt, also of the weights that ``trainer.validate`` scores."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Also for a run whose folder was moved: by itself Lightning would forget the best one."""
-        super().load_state_dict({**state, "dirpath": self.dirpath})
-
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.state.fn == "fit":
-            super().on_validation_end(trainer, module)
-        else:
-            self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
+class SaveOnException(Callback):
+    """last.ckpt of a run that is stopped, or that meets a damaged log."""
 
     def on_exception(self, trainer: Trainer, module: Any, error: BaseException) -> None:
         # Not weights with a loss of NaN, nor to a disk that has just failed, nor after the last
@@ -59,42 +46,14 @@ class BestCheckpoint(ModelCheckpoint):
             module.save_last()
 
 
-class MetricsFile(Logger):
-    """metrics.csv. Its rows are in the checkpoints, too: a run that goes on writes them again."""
-
-    name = version = ""
-
-    def __init__(self, path: Path, rows: list[dict[str, Any]]) -> None:
-        super().__init__()
-        self.path, self.rows, self.waiting = path, rows, path.with_name("metrics.new.csv")
-
-    def log_hyperparams(self, *_: Any) -> None:
-        """They are in config.yaml."""
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        self.rows.append({**metrics, "step": step})
-
-    @rank_zero_only
-    def save(self) -> None:
-        write_file(self.waiting, csv_bytes(sorted(set[str]().union(*self.rows)), self.rows))
-        with suppress(PermissionError):  # Windows, as long as Excel has it open
-            self.waiting.replace(self.path)
-
-
-def make_trainer(config: TrainConfig, rows: list[dict[str, Any]]) -> Trainer:
-    """Lightning's Trainer for one log a step, with what config.trainer adds.
-    rows: of metrics.csv, of a run that goes on."""
+def make_trainer(config: TrainConfig) -> Trainer:
+    """Lightning's Trainer for one log a step, with what config.trainer adds."""
     device = pick_device("cpu" if config.trainer.get("accelerator") == "cpu" else "auto")
     if device.type == "cuda":
         # It plans anew for logs of another size: 1.9 s a step, without it 0.03 (H100, torch 2.11).
         torch.backends.cudnn.enabled = False
     half = pick_dtype(config.precision, device) == torch.bfloat16
-    how: Any = {"monitor": "val/dice", "mode": "max", "enable_version_counter": False}
-    best = BestCheckpoint(config.out / "checkpoints", "best", **how)
-    loggers: list[Logger] = [MetricsFile(config.out / "metrics.csv", rows)]
-    if config.trainer.get("logger", True):
-        loggers.append(TensorBoardLogger(config.out, "", "tensorboard"))
+    board = config.trainer.get("logger", True) and TensorBoardLogger(config.out, "", "tensorboard")
     options: dict[str, Any] = {
         "accelerator": device.type,
         "devices": int(os.environ.get("LOCAL_WORLD_SIZE", 1)),  # torchrun's, each a log a step
@@ -103,10 +62,11 @@ def make_trainer(config: TrainConfig, rows: list[dict[str, Any]]) -> Trainer:
         "inference_mode": False,  # its tensors could not be counted on in the validations of a fit
         "precision": "bf16-mixed" if half else "32-true", "gradient_clip_val": config.optim.clip,
         "use_distributed_sampler": False,  # VisitSampler knows the ranks
-        "callbacks": [best], "plugins": [AtomicCheckpointIO()],
-        "default_root_dir": config.out, "enable_model_summary": False,
+        "callbacks": [SaveOnException()], "plugins": [AtomicCheckpointIO()],
+        "enable_checkpointing": False, "enable_model_summary": False,
+        "default_root_dir": config.out,
         **config.trainer,
-        "logger": loggers,
+        "logger": board,
         "enable_progress_bar": False,  # Lightning's counts epochs
     }  # fmt: skip
     alone = options["devices"] in (1, "1") and options.get("num_nodes", 1) == 1
@@ -134,7 +94,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple[Path, int]:
     """Write model.safetensors of the state that --keep names; gives the file and that step."""
     best, path = config.out / "checkpoints" / "best.ckpt", config.out / "model.safetensors"
-    step, metrics = trainer.global_step, cast(MetricsFile, trainer.loggers[0])
+    step = trainer.global_step
     if config.keep == "best" and best.exists():
         checkpoint = read_checkpoint(best)
         segmenter.load_state_dict(checkpoint["state_dict"])
@@ -145,12 +105,11 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
     run = {"data": data, "optim": asdict(config.optim), "seed": config.seed, "steps": config.steps}
     run |= {"kept_step": step, "start": config.weights and Path(config.weights).name}
     if trainer.is_global_zero:
-        metrics.save()
-        if metrics.waiting.exists():
-            print(f"metrics.csv is open in another program: its rows are in {metrics.waiting}")
+        if (config.out / NEW).exists():
+            print(f"metrics.csv is open in another program: its rows are in {config.out / NEW}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
         # The scores after a step stand with the step before; those of the start first, with step 0.
-        at_step = [row for row in metrics.rows if row["step"] == max(0, step - 1)]
+        at_step = [row for row in segmenter.rows if row["step"] == max(0, step - 1)]
         if scored := [row[F1_COLUMN] for row in at_step if F1_COLUMN in row]:
             header["scores"] = {"validation": {F1: scored[-1 if step else 0]}}
         save_weights(path, segmenter.net, header | {"window_rows": segmenter.net.window_rows})
