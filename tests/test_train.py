@@ -88,7 +88,7 @@ def test_a_run_leaves_what_the_design_says(data_set, tmp_path):
     scores = [row for row in rows if row.get("val/dice")]
     assert len(scores) == 2 and float(scores[-1]["val/dice"]) > 0.5  # it learns
     header = read_header(out / "model.safetensors")
-    (kept,) = (row for row in scores if int(row["step"]) == header["training"]["kept_step"] - 1)
+    (kept,) = (row for row in scores if int(row["step"]) == header["training"]["kept_step"])
     f1 = float(kept["val/f1_at_3px"])
     assert header["scores"] == {"validation": {"f1_at_3px": f1}}
     again, _ = parse(TrainConfig, "train", "", ["--config", str(out / "config.yaml")])
@@ -135,7 +135,7 @@ def test_metrics_of_a_file_that_is_open_elsewhere_are_beside_it(tmp_path, monkey
     assert "metrics.csv is open in another program: its rows are in" in capsys.readouterr().out
     (rest,) = tmp_path.glob("metrics.*")
     steps = [row["step"] for row in csv.DictReader(rest.open()) if row["val/dice"]]
-    assert steps == ["0", "1"] and load_model(tmp_path / "model.safetensors")
+    assert steps == ["1", "2"] and load_model(tmp_path / "model.safetensors")
     small[small.index("--steps") + 1] = 3
     run(*small, "--resume")  # when it is closed
     assert [path.name for path in tmp_path.glob("metrics.*")] == ["metrics.csv"]
@@ -233,7 +233,7 @@ def test_files_of_a_run_that_were_edited_are_whole_again_when_it_goes_on(tmp_pat
     run(*small, "--steps", 2, "--resume")
     assert "begun with --steps 1, goes on with 2" in capsys.readouterr().err
     assert (tmp_path / "config.yaml").read_text() == told.replace("steps: 1", "steps: 2")
-    assert [row["step"] for row in _metrics_of(tmp_path) if row["val/dice"]] == ["0", "1"]
+    assert [row["step"] for row in _metrics_of(tmp_path) if row["val/dice"]] == ["1", "2"]
     assert "resume: false" in told
 
 
@@ -569,7 +569,7 @@ def test_a_longer_run_goes_on_at_the_rate_of_its_own_schedule(data_set, tmp_path
     rows = csv.DictReader((tmp_path / "metrics.csv").open())
     rates = {int(row["step"]): float(row["lr"]) for row in rows if row["lr"]}
     half = 0.03 * 0.5 * (1 + math.cos(math.pi * 4 / 8))
-    assert rates[4] == pytest.approx(half), "not 0, where the shorter one ended"
+    assert rates[5] == pytest.approx(half), "not 0, where the shorter one ended"
 
 
 def test_a_run_that_goes_on_with_crops_predicts_with_windows(data_set, tmp_path):

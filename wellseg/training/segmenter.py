@@ -72,7 +72,7 @@ class Segmenter(LightningModule):
         self.saved_step = math.inf  # of last.ckpt, when the training begins
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        rows = [row for row in self.rows if row["step"] < self.global_step]  # of whole steps
+        rows = [row for row in self.rows if row["step"] <= self.global_step]  # of whole steps
         checkpoint |= {"metrics": rows, "best_dice": self.best_dice, **self.about}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ class Segmenter(LightningModule):
         self.log("lr", rate := self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.global_step + 1) % every == 0:
-            self.add_row(self.global_step, {"train/loss": loss.item(), "lr": rate})
+            self.add_row(self.global_step + 1, {"train/loss": loss.item(), "lr": rate})
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:
@@ -168,7 +168,7 @@ class Segmenter(LightningModule):
         if self.says and self.trainer.is_global_zero:
             print(said, flush=True)
         scores = {name: float(it) for name, it in known.items() if name.startswith("val/")}
-        self.add_row(max(0, step - 1), scores)  # as the row of the last step
+        self.add_row(step, scores)
         if scores["val/dice"] > self.best_dice:
             self.best_dice = scores["val/dice"]
             self.save_as("best")

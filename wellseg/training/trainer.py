@@ -108,9 +108,8 @@ def export(config: TrainConfig, segmenter: Segmenter, trainer: Trainer) -> tuple
         if (config.out / NEW).exists():
             print(f"metrics.csv is open in another program: its rows are in {config.out / NEW}")
         header = {"model": asdict(config.model), "training": run, "licence": "Apache-2.0"}
-        # The scores after a step stand with the step before; those of the start first, with step 0.
-        at_step = [row for row in segmenter.rows if row["step"] == max(0, step - 1)]
+        at_step = [row for row in segmenter.rows if row["step"] == step]
         if scored := [row[F1_COLUMN] for row in at_step if F1_COLUMN in row]:
-            header["scores"] = {"validation": {F1: scored[-1 if step else 0]}}
+            header["scores"] = {"validation": {F1: scored[-1]}}
         save_weights(path, segmenter.net, header | {"window_rows": segmenter.net.window_rows})
     return path, step
