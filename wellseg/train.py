@@ -31,9 +31,11 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     asked: model options that --weights must not contradict; None: those of config.model that are no
     defaults. quiet: print warnings alone. Raises ValueError: unusable options. NotImplementedError:
     a norm unfit to predict. ScanError: a log. FloatingPointError: the loss. OSError: a file."""
+    import torch
     from lightning.pytorch.utilities import rank_zero_only
 
     from wellseg.training.dataset import make_loaders, open_logs
+    from wellseg.training.segmenter import Segmenter
     from wellseg.training.trainer import export, make_trainer, read_checkpoint
 
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
@@ -47,15 +49,35 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
     if not begun and own.exists() and "\nrecompute: " not in own.read_text("utf-8", "replace"):
         raise ValueError(f"{own} was written by no run: move it away, or take another --out")
     config = replace(config, model=choose_network(config, asked, begun))
-    train, val, warnings = open_logs(config.data, config.seed, config.keep)
-    if config.resume and not begun and not quiet:
-        warnings.append(f"{config.out} holds no checkpoint: this is a new run")
     plain = json.loads(json.dumps(asdict(replace(config, resume=False)), default=str))
-    about = {"options": plain, "val_logs": [log.name for log in val.files]}
+    torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
+    segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
+    # Now, not after hours of training: prediction has to know what a norm of your own computes.
+    wellseg.segment(segmenter.net.eval(), torch.zeros(64, 64).byte().numpy(), device="cpu")
+    segmenter.net.train()
+    train, val, warnings = open_logs(config.data, config.seed, config.keep)
+    names = [log.name for log in val.files]
     if begun:
-        warnings += check_resumed(begun, about)
+        warnings += check_resumed(begun, plain, names)
         config = replace(config, weights=plain["weights"])
-    segmenter = make_segmenter(config, begun, about)
+    elif config.resume and not quiet:
+        warnings.append(f"{config.out} holds no checkpoint: this is a new run")
+    window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
+    tensors = begun.get("state_dict", segmenter.state_dict())
+    if config.weights and begun:  # which may be gone
+        window_rows = begun.get("window_rows", 0)
+    elif config.weights:
+        start = load_model(config.weights)
+        window_rows = start.window_rows or 0
+        tensors = {f"net.{name}": it for name, it in start.state_dict().items()}
+    try:
+        segmenter.load_state_dict(tensors)
+    except RuntimeError:
+        of = f"the run in {config.out}" if begun else f"--weights {config.weights}"
+        said = f"--model.norm {config.model.norm} keeps other tensors than {of}"
+        raise ValueError(f"{said}; undo its edits, or leave one of them out") from None
+    segmenter.net.window_rows = window_rows
+    segmenter.about = {"options": plain, "val_logs": names, "window_rows": window_rows}
     segmenter.says = not quiet and config.trainer.get("enable_progress_bar", True)
     trainer = make_trainer(config)
     to_train, to_validate = make_loaders(train, val, trainer)
@@ -85,11 +107,10 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         return weights
 
 
-def check_resumed(begun: Any, about: Any) -> list[str]:
+def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> list[str]:
     """Warnings of a run that goes on from a checkpoint, with the --weights that it began with.
-    about: all options, and names of logs. Raises ValueError: it cannot go on so."""
-    now, done = about["options"], begun["global_step"]
-    told, out = begun.get("options", now), now["out"]  # a checkpoint of before has no options
+    now: all options. val_logs: names. Raises ValueError: it cannot go on so."""
+    told, done, out = begun.get("options", now), begun["global_step"], now["out"]
     weights, root = told["weights"], told["data"]["root"]
     if now["steps"] < done:
         raise ValueError(f"{out} has taken {done:,} steps already: give --steps {done} or more")
@@ -103,45 +124,12 @@ def check_resumed(begun: Any, about: Any) -> list[str]:
         for name in names:
             if name != "workers" and (was := before.get(name, after[name])) != after[name]:
                 warnings.append(f"begun with --{group}{name} {was}, goes on with {after[name]}")
-    if begun.get("val_logs", about["val_logs"]) != about["val_logs"]:
+    if begun.get("val_logs", val_logs) != val_logs:
         warnings.append("other logs to validate with than before: the best step was theirs")
     if now["weights"] not in (None, weights):
         warnings.append(f"begun with --weights {weights}, goes on from there: others do not count")
     now["weights"] = weights
     return warnings
-
-
-def make_segmenter(config: TrainConfig, begun: Any, about: Any) -> Any:
-    """The `Segmenter` of a run, new or of the checkpoint ``begun``; about: kept in checkpoints.
-    Raises ValueError: a norm's tensors are others. NotImplementedError: it is not for rows."""
-    import torch
-
-    from wellseg.training.segmenter import Segmenter
-
-    torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
-    model, optim = (about["options"][group] for group in ("model", "optim"))
-    segmenter = Segmenter(model, optim, config.steps, config.recompute)
-    segmenter.about, net = about, segmenter.net
-    # Now, not after hours of training: prediction has to know what a norm of your own computes.
-    wellseg.segment(net.eval(), torch.zeros(64, 64).byte().numpy(), device="cpu")
-    net.train()
-    net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
-    tensors = begun["state_dict"] if begun else segmenter.state_dict()
-    of, do = f"the run in {config.out}", "undo its edits, or take another --out"
-    if config.weights and begun:
-        net.window_rows = begun.get("window_rows", 0)
-    elif config.weights:
-        start = load_model(config.weights)
-        net.window_rows = start.window_rows or 0
-        tensors = {f"net.{name}": it for name, it in start.state_dict().items()}
-        of, do = f"--weights {config.weights}", "leave one of them out"
-    about["window_rows"] = net.window_rows
-    try:
-        segmenter.load_state_dict(tensors)
-    except RuntimeError:
-        said = f"--model.norm {config.model.norm} keeps other tensors than {of}"
-        raise ValueError(f"{said}; {do}") from None
-    return segmenter
 
 
 def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
@@ -155,7 +143,7 @@ def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
         mine = asdict(config.model).items()
         asked = {name: it for name, it in mine if it != getattr(ModelConfig, name)}
     for name, value in asked.items():
-        # Most norms have the same tensors (make_segmenter). In JSON a tuple is a list.
+        # Most norms have the same tensors; train() refuses others. In JSON a tuple is a list.
         may_differ = not begun and name in ("norm", "momentum")
         if not may_differ and json.dumps(value) != json.dumps(theirs[name]):
             of = f"the run in {config.out}" if begun else f"--weights {config.weights}"

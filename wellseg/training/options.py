@@ -98,10 +98,7 @@ class TrainConfig:
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
     def __post_init__(self) -> None:
-        from wellseg.norms import make_norm  # not above: --help needs no torch
-
         self.out = Path(self.out)
-        make_norm(self.model.norm, 16)  # ValueError, with a list of the known words
         at_least(1, steps=self.steps, val_every=self.val_every)
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):
