@@ -721,6 +721,7 @@ def test_a_norm_that_prediction_cannot_compute_is_told_before_the_training(
     ("arguments", "message"),
     [
         (["--model.norm", "bath"], "bath"),
+        (["--model.norm", "bath", "--data.root", "nowhere"], "bath"),  # before masks are read
         (["--model.patch", "3"], "--model.patch is 1 or 2, not 3"),
         (["--model.momentum", "0"], "--model.momentum lies in (0, 1], not 0"),
         (["--stepz", "3"], "--stepz"),

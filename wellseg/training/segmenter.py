@@ -1,4 +1,4 @@
-"""The LightningModule: one step for training and validation, its loss, the optimiser, pictures."""
+"""The LightningModule: a step, its loss, the optimiser; pictures, metrics.csv and checkpoints."""
 
 import math
 import signal
