@@ -280,7 +280,7 @@ def test_a_list_given_twice_has_all_and_wins_over_the_file(
     words = ["a.curves.csv", "--config", str(file), "--tracks", "1-5", "--edit=C=", "--tracks=7-8"]
     config, _ = parse(CurvesConfig, "curves", "", [*words, "--edit", "D=E", "F="])
     assert config.tracks == ["1-5", "7-8"] and config.edit == ["C=", "D=E", "F="]
-    line = refused(capsys, CurvesConfig, "a.curves.csv", "--config", "1", "--config=2")
+    line = refused(capsys, CurvesConfig, "a", "--config", str(file), f"--config={file}")
     assert "--config is given twice: put all options into one file" in line
 
 
@@ -300,17 +300,26 @@ def test_a_wrong_key_in_the_file_is_named(
         refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
 
 
-@pytest.mark.parametrize("line", ["out: 04030123", "data:\n  root: 0403 # an API number"])
-def test_a_name_that_yaml_takes_for_an_octal_number_is_refused(tmp_path, capsys, line):
-    """The folder was 1060947."""
+def test_words_of_a_file_are_what_they_are_as_flags(tmp_path, capsys):
+    """YAML reads 0403, an API number, as 259, 1:30 as 90, and on as true."""
     file = tmp_path / "a.yaml"
-    file.write_text(f"{line}\nseed: 0\n")
-    written = line.split(": ")[1].split(" ")[0]
-    said = refused(capsys, TrainConfig, "--config", str(file))
-    assert f"--config {file}: quote {written}: it is octal" in said
-    file.write_text(f"{line.replace(written, repr(written))}\nseed: 0\nsteps: 400\n")
+    file.write_text("out: 04030123\ndata: {root: 0403}\nrecompute: on\nseed: 007\nweights: ~\n")
     config, _ = parse(TrainConfig, "train", "", ["--config", str(file)])
-    assert written in (str(config.out), str(config.data.root))
+    assert (str(config.out), str(config.data.root)) == ("04030123", "0403")
+    assert (config.recompute, config.seed, config.weights) == ("on", 7, None)
+    file.write_text("steps: 1:30\n")
+    line = refused(capsys, TrainConfig, "--config", str(file))
+    assert "--steps takes a whole number, not 1:30" in line
+
+
+@pytest.mark.parametrize(
+    "twice", ["data: {preset: tiny}\nsteps: 4\ndata: {count: 3}", "optim:\n  lr: 1\n  lr: 2"]
+)
+def test_a_key_that_stands_twice_in_a_file_is_told(tmp_path, capsys, twice):
+    """YAML takes the last: the first group's options were lost without a word."""
+    (tmp_path / "a.yaml").write_text(twice)
+    line = refused(capsys, TrainConfig, "--config", str(tmp_path / "a.yaml"))
+    assert " stands there twice: keep one" in line and 'a.yaml", line 3' in line
 
 
 def test_scans_that_a_list_has_taken_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,13 +104,14 @@ def test_recomputed_stages_have_the_same_gradients(norm):
 
 def test_memory_is_the_gpus():
     net = make_net().to(GPU)
-    module = Any(recompute="auto", has_begun=False, model=ModelConfig(), net=net, device=GPU)
-    module.trainer = Any(precision="bf16-mixed")
+    module = Any(recompute="auto", model=ModelConfig(), net=net, device=GPU, global_step=0)
+    module.trainer = Any(precision="bf16-mixed", world_size=1)
+    Segmenter.on_train_start(module)
     batch = Any(truth=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
-    Segmenter.on_train_batch_start(module, batch, 0)
+    Segmenter.choose_recompute(module, batch)
     assert not net.recompute and 1e8 < module.free_bytes <= torch.cuda.mem_get_info()[1]
     module.free_bytes = 100_000_000
-    Segmenter.on_train_batch_start(module, batch, 1)
+    Segmenter.choose_recompute(module, batch)
     assert net.recompute
 
 

@@ -71,10 +71,10 @@ def test_what_a_step_is_thought_to_take_is_near_what_it_takes(model):
     [("auto", 10**12, False), ("auto", 10**8, True), ("on", 10**12, True), ("off", 10**8, False)],
 )
 def test_stages_are_recomputed_where_memory_is_short_or_where_asked(asked, free, recompute):
-    module = Any(recompute=asked, has_begun=True, free_bytes=free, model=DEFAULT, net=Any())
+    module = Any(recompute=asked, free_bytes=free, model=DEFAULT, net=Any())
     module.trainer = Any(precision="bf16-mixed")
     batch = Any(truth=torch.zeros(1, 1, 3200, 480, dtype=torch.uint8))
-    Segmenter.on_train_batch_start(module, batch, 0)
+    Segmenter.choose_recompute(module, batch)
     assert module.net.recompute is recompute
 
 

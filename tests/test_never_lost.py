@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from wellseg.norms import NORMS
 from wellseg.train import main
-from wellseg.training.trainer import read_metrics
+from wellseg.weights import read_header
 
 SMALL = ["--model.widths", "[8,16]", "--data.workers", "0", "--precision", "fp32"]
 SMALL += ["--trainer.enable_progress_bar", "false"]
@@ -52,23 +53,34 @@ def test_a_run_goes_on_as_the_network_that_it_began_with(data_set, tmp_path, cap
     options = ["--data.root", data_set, "--steps", 2, "--val_every", 2, "--out", tmp_path / "run"]
     run(*options, "--model.norm", "group")
     with pytest.raises(SystemExit, match="2"):
-        run(*options, "--steps", 4, "--resume")
-    assert "was begun with --model {'norm': 'group'" in capsys.readouterr().err
+        run(*options, "--steps", 4, "--resume", "--model.norm", "instance")  # the default
+    said = capsys.readouterr().err
+    assert f"--model.norm instance contradicts the run in {tmp_path / 'run'}, whose" in said
+    run(*options, "--steps", 4, "--resume")
+    assert read_header(tmp_path / "run" / "model.safetensors")["model"]["norm"] == "group"
     weights = "--weights", tmp_path / "run" / "model.safetensors"
     options = [*options[:-1], tmp_path / "more", *weights]
     run(*options)
     with pytest.raises(SystemExit, match="2"):  # of these weights, too, but with another norm
         run(*options, "--steps", 4, "--resume", "--model.norm", "layer")
-    assert "was begun with --model {'norm': 'group'" in capsys.readouterr().err
+    assert (
+        f"--model.norm layer contradicts the run in {tmp_path / 'more'}" in capsys.readouterr().err
+    )
 
 
-def test_a_cut_row_of_metrics_is_left_out(tmp_path):
-    path = tmp_path / "metrics.csv"
-    assert read_metrics(path, 20) == []
-    path.write_text("epoch,step,loss\n0,9,1.5\n0,19,1.25\n0,2")
-    assert [row["step"] for row in read_metrics(path, 20)] == ["9", "19"]
-    path.write_text("epoch,step,loss\n0,9,1.5\n0,29,1.25\n")
-    assert [row["step"] for row in read_metrics(path, 20)] == ["9"]
+def test_a_run_whose_norm_was_edited_since_says_so(data_set, tmp_path, monkeypatch, capsys):
+    """PyTorch's traceback listed the tensors."""
+    options = ["--data.root", data_set, "--val_every", 2, "--model.norm", "mine", "--resume"]
+    options += ["--out", tmp_path / "run", "--steps"]
+    monkeypatch.setitem(NORMS, "mine", NORMS["group"])
+    run(*options, 2)
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    monkeypatch.setitem(NORMS, "mine", NORMS["batch"])
+    with pytest.raises(SystemExit, match="2"):
+        run(*options, 4)
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert f"--model.norm mine keeps other tensors than the run in {tmp_path / 'run'}" in said
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
 def test_a_damaged_log_ends_the_run_with_its_state_saved(data_set, tmp_path, capsys):

@@ -7,12 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from wellseg import norms
-from wellseg.net.options import ModelConfig
-from wellseg.net.resunet import to_ink
+from wellseg.net.resunet import ResUNet, to_ink
 from wellseg.norms import NORMS, Norm, channel_statistics, make_norm, register
 from wellseg.norms.group import half_or_16
 from wellseg.rows.segment import segment
-from wellseg.training.options import TrainConfig
 
 WORDS = [word for word, make in NORMS.items() if make.__module__.startswith("wellseg.norms")]
 """The product's norms: tests of the study register more."""
@@ -49,9 +47,7 @@ def test_half_or_16_keeps_at_least_16_channels_in_groups_that_divide():
         assert not any(channels % more == 0 for more in range(groups + 1, channels // 16 + 1))
 
 
-@pytest.mark.parametrize(
-    "asked", [lambda: make_norm("bath", 16), lambda: TrainConfig(ModelConfig("bath"))]
-)
+@pytest.mark.parametrize("asked", [lambda: make_norm("bath", 16), lambda: ResUNet(norm="bath")])
 def test_unknown_norm_is_refused_with_the_known_ones(asked):
     with pytest.raises(ValueError, match=r"unknown norm 'bath': choose one of .*group, .*layer"):
         asked()
@@ -60,7 +56,6 @@ def test_unknown_norm_is_refused_with_the_known_ones(asked):
 def test_a_registered_word_is_a_norm_that_can_be_trained(monkeypatch):
     monkeypatch.setattr(norms, "NORMS", dict(NORMS))
     register("two_groups")(lambda channels, momentum: Norm(channels, 2))
-    assert TrainConfig(ModelConfig("two_groups")).model.norm == "two_groups"
     assert make_norm("two_groups", 8).groups == 2
 
 

@@ -81,18 +81,15 @@ def parse(
     given: dict[str, Any] = {}
     try:
         flags, _ = parser.parse_known_args(words)
-        if sum(word.partition("=")[0] == "--config" for word in words) > 1:
+        if path := vars(flags).pop("config", None):
+            with open(_read(str, path), "rb") as stream:
+                file = yaml.compose(stream, yaml.SafeLoader)  # words as they stand, no numbers
+            if not isinstance(file, yaml.MappingNode | None):
+                raise ValueError(f"--config {path}: is not a YAML file of options")
+            # Before the flags, which win; --config again ends the last list.
+            words = [*_words(file, "--", flags, parser), "--config", path, *words]
+        if sum(word.partition("=")[0] == "--config" for word in words) > 2:
             raise ValueError("--config is given twice: put all options into one file")
-        if "config" in flags:  # before the flags, which win; --config again ends the last list
-            with open(_read(str, flags.config), "rb") as stream:
-                text = stream.read()
-            file = yaml.safe_load(text) or {}
-            if octal := re.search(rb"(?m)^ *\w+: *(0[0-7]+)\s*(#.*)?$", text):
-                raise ValueError(f"--config {flags.config}: quote {octal[1].decode()}: it is octal")
-            if not isinstance(file, dict) or "config" in file:
-                raise ValueError(f"--config {flags.config}: is not a YAML file of options")
-            file = {key: it for key, it in file.items() if key not in flags}
-            words = [*_words(file, "--", parser), "--config", flags.config, *words]
         for word, following in pairwise([*words, "--"]):  # empty: a shell's variable not set
             if word.startswith("--") and (word.find("=") == len(word) - 1 or not following.strip()):
                 raise ValueError(f"{word.rstrip('=')} is empty: give a value, or leave it out")
@@ -100,14 +97,13 @@ def parse(
             parser.add_argument(name, type=yaml.safe_load)  # passed on: Lightning knows their names
         for name, value in vars(parser.parse_args(words)).items():
             group, _, option = name.partition(".")
-            given_here = given.setdefault(group, {}) if option else given
-            given_here[option or name] = value
+            (given.setdefault(group, {}) if option else given)[option or name] = value
         given.pop("config", None)
         hints = get_type_hints(options)
         groups = {name: hints[name](**given[name]) for name in given if is_dataclass(hints[name])}
         return options(**(given | groups)), given
     except (ValueError, OSError, yaml.YAMLError, RecursionError) as error:
-        parser.error(one_line(error).replace("<byte string>", getattr(flags, "config", "")))
+        parser.error(one_line(error))
 
 
 def program(
@@ -197,16 +193,22 @@ def _read(hint: Any, word: str) -> Any:
     raise argparse.ArgumentTypeError(f"takes {' or '.join(takes)}, not {word}")
 
 
-def _words(options: Any, key: str, parser: argparse.ArgumentParser) -> list[str]:
-    """{"model": {"norm": "batch"}} -> ["--model.norm=batch"], as on the command line."""
+def _words(node: Any, key: str, flags: argparse.Namespace, parser: _Parser) -> list[str]:
+    """Of ``model: {norm: batch}`` in a file --model.norm=batch, as on the command line."""
     name = key.rstrip(".")
-    if options in (None, []):
+    if node is None or node.tag.endswith(":null") or node.value == [] or name[2:] in flags:
         return []
     if name.startswith("--trainer."):  # of any kind: read as YAML again
-        return [f"{name}={yaml.safe_dump(options)}"]
-    if isinstance(options, dict):
-        return [one for name, it in options.items() for one in _words(it, f"{key}{name}.", parser)]
-    values = [str(it) for it in (options if isinstance(options, list) else [options])]
+        return [f"{name}={yaml.serialize(node, Dumper=yaml.SafeDumper)}"]
+    if isinstance(node, yaml.MappingNode):
+        found = dict[str, Any]()
+        for at, it in node.value:
+            if found.setdefault(str(at.value), it) is not it:  # PyYAML takes the last of them
+                said = f"{at.value} stands there twice: keep one"
+                raise yaml.MarkedYAMLError(problem=said, problem_mark=at.start_mark)
+        return [it for at in found for it in _words(found[at], f"{key}{at}.", flags, parser)]
+    is_list = isinstance(node, yaml.SequenceNode)
+    values = [str(it.value) for it in (node.value if is_list else [node])]
     if any(action.dest == name[2:] and action.nargs == "+" for action in parser._actions):
         return [name, *" ".join(values).split()]
     return [f"{name}={','.join(values)}"]

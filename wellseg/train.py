@@ -8,7 +8,6 @@ Writes model.safetensors, metrics.csv, config.yaml, TensorBoard events, checkpoi
 
 import json
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -37,74 +36,67 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
 
     from wellseg.training.dataset import make_loaders, open_logs
     from wellseg.training.segmenter import Segmenter
-    from wellseg.training.trainer import export, make_trainer, read_checkpoint, read_metrics
+    from wellseg.training.trainer import export, make_trainer, read_checkpoint
 
-    if quiet:
-        config = replace(config, trainer={"enable_progress_bar": False, **config.trainer})
     # Lightning starts the other processes of a ddp run with the same command; only one writes.
     is_main = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     say = print if is_main and not quiet else lambda _: None
-    last = config.out / "checkpoints" / "last.ckpt"
+    last, own = config.out / "checkpoints" / "last.ckpt", config.out / "config.yaml"
     is_finished = (config.out / "model.safetensors").exists() and not last.exists()
     if is_main and (is_finished or (last.exists() and not config.resume)):
         raise ValueError(f"{config.out} holds a run: --resume its checkpoints, or another --out")
-    begun = read_checkpoint(last) if config.resume and last.exists() else None
-    own = config.out / "config.yaml"  # of a run it has all options
+    begun = read_checkpoint(last) if config.resume and last.exists() else {}
     if not begun and own.exists() and "\nrecompute: " not in own.read_text("utf-8", "replace"):
         raise ValueError(f"{own} was written by no run: move it away, or take another --out")
     config = replace(config, model=choose_network(config, asked, begun))
-    train, val, warnings = open_logs(config.data, config.seed, config.keep)
+    plain = json.loads(json.dumps(asdict(replace(config, resume=False)), default=str))
     torch.manual_seed(config.seed)  # for the initial weights: nothing else draws from it
-    plain = json.loads(json.dumps(asdict(config), default=str))
     segmenter = Segmenter(plain["model"], plain["optim"], config.steps, config.recompute)
     # Now, not after hours of training: prediction has to know what a norm of your own computes.
     wellseg.segment(segmenter.net.eval(), torch.zeros(64, 64).byte().numpy(), device="cpu")
     segmenter.net.train()
-    segmenter.val_logs = [log.name for log in val.files]
-    segmenter.net.window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
-    earlier_rows = read_metrics(config.out / "metrics.csv", begun["global_step"]) if begun else []
+    train, val, warnings = open_logs(config.data, config.seed, config.keep)
+    names = [log.name for log in val.files]
     if begun:
-        plain["weights"], changed = check_resumed(begun, plain, segmenter.val_logs)
+        warnings += check_resumed(begun, plain, names)
         config = replace(config, weights=plain["weights"])
-        if config.weights:
-            segmenter.net.window_rows = begun.get("window_rows", 0)
-        warnings += changed
+    elif config.resume and not quiet:
+        warnings.append(f"{config.out} holds no checkpoint: this is a new run")
+    window_rows = WINDOW_ROWS if config.data.crop_rows else 0  # 0: whole scans
+    tensors = begun.get("state_dict", segmenter.state_dict())
+    if config.weights and begun:  # which may be gone
+        window_rows = begun.get("window_rows", 0)
     elif config.weights:
         start = load_model(config.weights)
-        segmenter.net.window_rows = start.window_rows or 0
-        try:
-            segmenter.net.load_state_dict(start.state_dict())
-        except RuntimeError:
-            said = f"--model.norm {config.model.norm} keeps other tensors than --weights"
-            raise ValueError(f"{said} {config.weights}; leave one of them out") from None
-    if config.resume and not begun and not quiet:
-        warnings.append(f"{config.out} holds no checkpoint: this is a new run")
+        window_rows = start.window_rows or 0
+        tensors = {f"net.{name}": it for name, it in start.state_dict().items()}
+    try:
+        segmenter.load_state_dict(tensors)
+    except RuntimeError:
+        of = f"the run in {config.out}" if begun else f"--weights {config.weights}"
+        said = f"--model.norm {config.model.norm} keeps other tensors than {of}"
+        raise ValueError(f"{said}; undo its edits, or leave one of them out") from None
+    segmenter.net.window_rows = window_rows
+    segmenter.about = {"options": plain, "val_logs": names, "window_rows": window_rows}
+    segmenter.says = not quiet and config.trainer.get("enable_progress_bar", True)
     trainer = make_trainer(config)
     to_train, to_validate = make_loaders(train, val, trainer)
     with lock_folder(last.parent) if is_main else nullcontext():
         if is_main:
-            write_file(config.out / "config.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
+            write_file(own, yaml.safe_dump(plain, sort_keys=False).encode())
             if not begun:  # it is left from a run that was killed before it wrote last.ckpt
                 (last.parent / "best.ckpt").unlink(missing_ok=True)
-            trainer.loggers[0].experiment.metrics.extend(earlier_rows)  # type: ignore[attr-defined]
-            trainer.loggers[0].save()  # .experiment has deleted metrics.csv: write it again at once
             for warning in warnings:
                 print(f"wellseg.train: warning: {warning}", file=sys.stderr)
         say(f"{len(train)} logs an epoch, {len(val)} to validate with")
-        if trainer.world_size > 1:  # Lightning's handler alone ends all processes at one step
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             if config.weights and not begun:
                 trainer.validate(segmenter, to_validate, verbose=False)
             # weights_only: tensors, dictionaries: a checkpoint from elsewhere executes nothing.
             path = last if begun else None
             trainer.fit(segmenter, to_train, to_validate, ckpt_path=path, weights_only=True)
-            if begun and not segmenter.has_begun and trainer.world_size == 1:
-                scored = [int(row["step"]) for row in earlier_rows if row.get("val/dice")]
-                if config.steps - 1 not in scored:  # Ctrl-C in the last validation
-                    trainer.validate(segmenter, to_validate, verbose=False)
         except SystemExit:  # Lightning's answer to Ctrl-C, after it saved last.ckpt
-            if not (segmenter.has_begun and trainer.global_step):
+            if not trainer.global_step:
                 raise KeyboardInterrupt from None
             weights, _ = export(config, segmenter, trainer)
             say(f"\nstopped at step {trainer.global_step}; {weights} is usable; --resume goes on")
@@ -115,54 +107,48 @@ def train(config: TrainConfig, *, asked: dict[str, Any] | None = None, quiet: bo
         return weights
 
 
-def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> tuple[str | None, list[str]]:
-    """Of a run that goes on from a checkpoint: the --weights that it began with, and warnings.
-    now: all options, as in config.yaml. val_logs: names. Raises ValueError: it cannot go on so."""
-    out, done, network = now["out"], begun["global_step"], begun["hyper_parameters"]["model"]
+def check_resumed(begun: Any, now: Any, val_logs: list[str]) -> list[str]:
+    """Warnings of a run that goes on from a checkpoint, with the --weights that it began with.
+    now: all options. val_logs: names. Raises ValueError: it cannot go on so."""
+    told, done, out = begun.get("options", now), begun["global_step"], now["out"]
+    weights, root = told["weights"], told["data"]["root"]
     if now["steps"] < done:
         raise ValueError(f"{out} has taken {done:,} steps already: give --steps {done} or more")
-    names = "seed", "steps", "val_every", "keep", "precision", "recompute"
-    path, warnings = Path(out, "config.yaml"), list[str]()
-    try:
-        told = yaml.safe_load(path.read_text("utf-8"))
-        weights, root = told.get("weights"), told["data"]["root"]
-        groups = [("", told, {name: now[name] for name in names})]
-        groups += [(f"{group}.", told[group], now[group]) for group in ("data", "optim")]
-        for group, before, options in groups:
-            for name, value in options.items():
-                if name != "workers" and (was := before.get(name, value)) != value:
-                    warnings.append(f"begun with --{group}{name} {was}, goes on with {value}")
-    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged: put back the run's own: {one_line(error)}") from None
-    other = ""  # what cannot change
-    if json.dumps(network) != json.dumps(now["model"]):
-        other = f"--weights {weights}" if weights and not now["weights"] else f"--model {network}"
-    elif bool(root) != bool(now["data"]["root"]):  # it may have moved
+    if bool(root) != bool(now["data"]["root"]):  # it may have moved
         other = f"--data.root {root}" if root else "drawn logs alone"
-    if other:
         raise ValueError(f"{out} was begun with {other}: take its config.yaml (--config)")
+    warnings = list[str]()
+    alone = ["seed", "steps", "val_every", "keep", "precision", "recompute"]
+    for group, names in {"": alone, "data.": now["data"], "optim.": now["optim"]}.items():
+        before, after = (of.get(group[:-1], of) for of in (told, now))
+        for name in names:
+            if name != "workers" and (was := before.get(name, after[name])) != after[name]:
+                warnings.append(f"begun with --{group}{name} {was}, goes on with {after[name]}")
     if begun.get("val_logs", val_logs) != val_logs:
         warnings.append("other logs to validate with than before: the best step was theirs")
     if now["weights"] not in (None, weights):
         warnings.append(f"begun with --weights {weights}, goes on from there: others do not count")
-    return weights, warnings
+    now["weights"] = weights
+    return warnings
 
 
 def choose_network(config: TrainConfig, asked: Any, begun: Any) -> ModelConfig:
-    """The network of --weights, or of ``begun``, the checkpoint of a run that goes on (weights may
-    be gone), with the norm and momentum asked for. Raises ValueError: another option differs."""
-    if config.weights is None:
+    """The network of ``begun``, the checkpoint of a run that goes on, or of --weights, with the
+    norm and momentum asked for. Raises ValueError: another option that is asked for differs."""
+    if not begun and config.weights is None:
         return config.model
     told = begun["hyper_parameters"] if begun else read_header(weights_path(config.weights))
     theirs = asdict(ModelConfig(**told["model"]))
     if asked is None:
-        default = asdict(ModelConfig())
-        asked = {name: it for name, it in asdict(config.model).items() if it != default[name]}
+        mine = asdict(config.model).items()
+        asked = {name: it for name, it in mine if it != getattr(ModelConfig, name)}
     for name, value in asked.items():
         # Most norms have the same tensors; train() refuses others. In JSON a tuple is a list.
-        if name not in ("norm", "momentum") and json.dumps(value) != json.dumps(theirs[name]):
-            said = f"--model.{name} {value} contradicts --weights {config.weights}"
-            raise ValueError(f"{said}, whose network has {theirs[name]}; leave one of them out")
+        may_differ = not begun and name in ("norm", "momentum")
+        if not may_differ and json.dumps(value) != json.dumps(theirs[name]):
+            of = f"the run in {config.out}" if begun else f"--weights {config.weights}"
+            said = f"--model.{name} {value} contradicts {of}, whose network has {theirs[name]}"
+            raise ValueError(f"{said}; leave one of them out")
     return ModelConfig(**{**theirs, **asked})
 
 

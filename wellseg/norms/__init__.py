@@ -55,13 +55,14 @@ class Norm(nn.Module):
         rules = type(self).scale_shift, type(self).of_groups
         is_group_norm = rules == (Norm.scale_shift, Norm.of_groups)
         # On CUDA that kernel is accurate; under autocast it gives float32. Exports (ONNX) know it.
-        if is_group_norm and (x.is_cuda or torch._C._is_tracing() or torch.compiler.is_exporting()):
+        exported = torch.jit.is_tracing() or torch.compiler.is_exporting()  # type: ignore
+        if is_group_norm and (x.is_cuda or exported):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.eps).to(x.dtype)
         if len(x) > 1:
             return torch.cat([self(image) for image in x.split(1)])
         mean, var = channel_statistics(x)
         if is_group_norm:
-            return self.normalise(x, mean, var)
+            return Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore
         wide = torch.promote_types(x.dtype, torch.float32)
         # channel_statistics has no gradient: x - x.detach() is zero and has that of x.
         zeros, off = (x - x.detach()).to(wide), x.detach() - mean.to(wide)[:, None, None]
@@ -77,11 +78,6 @@ class Norm(nn.Module):
         scale = self.weight.double() * rstd
         return scale, torch.addcmul(self.bias.double(), mean, scale, value=-1)
 
-    def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        """Normalise one image (1, C, H, W) by its mean and biased variance per channel, float64
-        (C,). The gradient is GroupNorm's: not for norms that override scale_shift or of_groups."""
-        return _Normalise.apply(x, self.weight, self.bias, mean, var, self)  # type: ignore
-
     def of_groups(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of channels -> mean and 1 / standard deviation of groups, (..., G)."""
         means, variances = (each.double().unflatten(-1, (self.groups, -1)) for each in (mean, var))
@@ -90,8 +86,10 @@ class Norm(nn.Module):
         return mean, (var + self.eps).rsqrt()
 
 
-class _Normalise(torch.autograd.Function):
-    """PyTorch's kernels, forward and backward, with given statistics: `block_moments` says why."""
+class Normalise(torch.autograd.Function):
+    """PyTorch's kernels, forward and backward, for one image (1, C, H, W) and given mean and biased
+    variance per channel, float64 (C,): `block_moments` says why. The gradient is GroupNorm's: not
+    for norms that override scale_shift or of_groups."""
 
     @staticmethod
     def forward(
@@ -157,7 +155,8 @@ def block_moments(block: Tensor) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979)."""
+    """Moments of two sets of pixels together (Chan, Golub, LeVeque 1979). Tiled GroupNorms in
+    public code leave out the last term, the variance between the sets."""
     (count_a, mean_a, square_a), (count_b, mean_b, square_b) = a, b
     count, delta = count_a + count_b, mean_b - mean_a
     square = square_a + square_b + delta * delta * (count_a * count_b / count)

@@ -162,10 +162,10 @@ def open_logs(options: DataConfig, seed: int, keep: str) -> tuple[Samples, Sampl
 def make_loaders(train: Samples, val: Samples, trainer: Trainer) -> list[DataLoader[Sample]]:
     """Loaders of one log at a time: to train, and to validate."""
     how: dict[str, Any] = {}
-    workers = 1 if train.options.workers is None else train.options.workers
-    if train.options.workers is None and trainer.strategy.root_device.type == "cuda":
+    if (workers := train.options.workers) is None:
         most = 8 if train.options.crop_rows else 2  # whole logs take much memory
-        workers = min(most, torch.get_num_threads())
+        is_fast = trainer.strategy.root_device.type == "cuda"
+        workers = min(most, torch.get_num_threads()) if is_fast else 1
     if workers:
         how = {"multiprocessing_context": WorkerContext(), "persistent_workers": True}
         how |= {"num_workers": workers, "worker_init_fn": _begin_worker}

@@ -39,6 +39,7 @@ class DataConfig:
     """Processes that read and augment; no sample depends on them. Default: 1; on a GPU up to 8."""
 
     def __post_init__(self) -> None:
+        self.root = Path(self.root) if self.root else None  # Python's callers give words, too
         at_least(16, "data.", crop_rows=self.crop_rows)
         at_least(1, "data.", count=self.count, val_count=self.val_count)
         at_least(0, "data.", workers=self.workers)
@@ -77,7 +78,7 @@ class TrainConfig:
     steps: int = 400
     """Optimiser steps, one log each."""
     val_every: int = 100
-    """Steps between validations, and between checkpoints; --steps is a multiple of it."""
+    """Steps between validations (checkpoints also every 5 minutes). --steps is a multiple of it."""
     keep: Literal["best", "last"] = "best"
     """Which weights are kept: of the best Dice on the validation logs, or the last ones."""
     seed: int = 0
@@ -97,9 +98,7 @@ class TrainConfig:
     """More options of lightning.Trainer, e.g. --trainer.devices 2 --trainer.strategy ddp."""
 
     def __post_init__(self) -> None:
-        from wellseg.norms import make_norm  # not above: --help needs no torch
-
-        make_norm(self.model.norm, 16)  # ValueError, with a list of the known words
+        self.out = Path(self.out)
         at_least(1, steps=self.steps, val_every=self.val_every)
         at_least(0, seed=self.seed)
         if not isinstance(self.trainer, dict) or not UNFIT.isdisjoint(self.trainer):

@@ -1,11 +1,17 @@
-"""The LightningModule: one step for training and validation, its loss, the optimiser, pictures."""
+"""The LightningModule: a step, its loss, the optimiser; pictures, metrics.csv and checkpoints."""
 
 import math
+import signal
+import time
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torchmetrics.classification import BinaryF1Score
@@ -13,7 +19,7 @@ from torchmetrics.classification import BinaryF1Score
 from wellseg.device import free_bytes
 from wellseg.net.options import ModelConfig
 from wellseg.net.resunet import ResUNet, to_ink
-from wellseg.scan.atomic import write_file
+from wellseg.scan.atomic import csv_bytes, write_file
 from wellseg.scan.pictures import draw_errors, encode_png
 from wellseg.scores.masks import score_log
 from wellseg.training.dataset import Sample
@@ -22,6 +28,8 @@ from wellseg.training.options import OptimConfig
 IGNORE = 128  # mask value of pixels that are not scored
 BLOCK_ROWS = 256  # rows of which the loss is computed at a time: they stay in the cache
 LOGS_DRAWN = 4  # validation logs drawn after each validation: hits green, false red, missed blue
+SAVE_S = 300.0  # between checkpoints, where validations are further apart
+F1_COLUMN, NEW = "val/f1_at_3px", "metrics.new.csv"  # of metrics.csv
 FREE_SHARE = 0.8  # of the free memory, what a step may take
 # Maps that a residual block keeps for its gradient: before and after each norm's activation, and
 # with separable convolutions one between the two parts of each.
@@ -57,13 +65,19 @@ class Segmenter(LightningModule):
         self.net.window_rows = 0
         # Of the curve pixels of all logs; nothing to find and nothing found counts as 1.
         self.dice = BinaryF1Score(ignore_index=IGNORE, zero_division=1)
-        self.val_logs: list[str] = []  # names of those to validate with
-        self.has_begun = False  # whether a training step has begun in this process
+        self.about: dict[str, Any] = {}  # what else checkpoints say of the run
+        self.rows: list[dict[str, float]] = []  # of metrics.csv; checkpoints have them, too
+        self.start_s, self.start_step, self.is_told, self.says = 0.0, 0, False, True
+        self.best_dice = -math.inf  # of best.ckpt
+        self.saved_step = math.inf  # of last.ckpt, when the training begins
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint |= {"window_rows": self.net.window_rows, "val_logs": self.val_logs}
+        rows = [row for row in self.rows if row["step"] <= self.global_step]  # of whole steps
+        checkpoint |= {"metrics": rows, "best_dice": self.best_dice, **self.about}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.rows = checkpoint.get("metrics", [])
+        self.best_dice = checkpoint.get("best_dice", self.best_dice)
         # Lightning counts logs: that of a step that was stopped is not done, and is taken again.
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         if progress["total"]["ready"] > checkpoint["global_step"]:
@@ -71,14 +85,37 @@ class Segmenter(LightningModule):
                 progress[part] = dict.fromkeys(progress[part], progress[part]["completed"])
         (optimizer,), (schedule,) = checkpoint["optimizer_states"], checkpoint["lr_schedulers"]
         for group in optimizer["param_groups"]:  # the options of this run hold
-            group["lr"] = self.optim.lr * self._rate(schedule["last_epoch"])
-            group["initial_lr"] = self.optim.lr
+            rate = self.optim.lr * self._rate(schedule["last_epoch"])
+            group |= {"lr": rate, "initial_lr": self.optim.lr}
         optimizer["param_groups"][0]["weight_decay"] = self.optim.weight_decay
         schedule["base_lrs"] = [self.optim.lr for _ in schedule["base_lrs"]]
 
-    def on_train_batch_start(self, sample: Sample, _index: int) -> None:
-        if not self.has_begun:  # after a step PyTorch holds memory for the next
-            self.has_begun, self.free_bytes = True, free_bytes(self.device)
+    def save_as(self, name: str) -> None:
+        self.trainer.save_checkpoint(f"{self.trainer.default_root_dir}/checkpoints/{name}.ckpt")
+
+    def save_last(self) -> None:
+        """Save last.ckpt, if a step was taken since: after a validation Lightning's counts move."""
+        if self.saved_step < self.global_step:
+            self.save_as("last")
+            self.saved_s, self.saved_step = time.monotonic(), self.global_step
+
+    def on_train_start(self) -> None:
+        self.start_s = self.saved_s = time.monotonic()
+        self.free_bytes = free_bytes(self.device)  # after a step PyTorch holds memory for the next
+        self.start_step = self.saved_step = self.global_step
+        if self.trainer.world_size > 1:
+            # Lightning's handler (2.6) talks to the other processes at once, and waits for ever for
+            # one that is in a step. With this one all end before the same step.
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_told", True))
+
+    def on_train_batch_start(self, _sample: Sample, _index: int) -> None:
+        strategy = self.trainer.strategy
+        if strategy.reduce_boolean_decision(self.is_told, all=False):
+            raise SIGTERMException
+        if strategy.broadcast(time.monotonic() - self.saved_s > SAVE_S):
+            self.save_last()
+
+    def choose_recompute(self, sample: Sample) -> None:
         dtype = torch.bfloat16 if "bf16" in str(self.trainer.precision) else torch.float32
         fits = step_bytes(self.model, sample.truth.numel(), dtype) <= FREE_SHARE * self.free_bytes
         self.net.recompute = self.recompute == "on" or (self.recompute == "auto" and not fits)
@@ -97,8 +134,12 @@ class Segmenter(LightningModule):
         return loss, logits
 
     def training_step(self, sample: Sample, _index: int) -> Tensor:
+        self.choose_recompute(sample)
         loss, _ = self.loss_of(sample, "train")
-        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        self.log("lr", rate := self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and (self.global_step + 1) % every == 0:
+            self.add_row(self.global_step + 1, {"train/loss": loss.item(), "lr": rate})
         return loss
 
     def validation_step(self, sample: Sample, index: int) -> None:
@@ -110,11 +151,38 @@ class Segmenter(LightningModule):
         gray, mask, truth = (each[0, 0].cpu().numpy() for each in maps)
         if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
             f1 = score_log(mask, truth).f1_at_3px
-            self.log("val/f1_at_3px", f1, batch_size=1, sync_dist=True)
+            self.log(F1_COLUMN, f1, batch_size=1, sync_dist=True)
         if index < LOGS_DRAWN and self.trainer.is_global_zero:
             name = f"step-{self.global_step:06d}-{sample.name[-50:]}.png"  # systems limit names
             path = f"{self.trainer.default_root_dir}/pictures/{name}"
             write_file(path, encode_png(draw_errors(gray, mask, truth)))
+
+    def on_validation_end(self) -> None:
+        step, last, known = self.global_step, self.trainer.max_steps, self.trainer.callback_metrics
+        told = {"last loss": "train/loss", "Dice": "val/dice", "F1@3px": F1_COLUMN}
+        parts = [f", {name} {float(known[it]):.3f}" for name, it in told.items() if it in known]
+        said = f"step {step} of {last}{''.join(parts)}"
+        if done := step - self.start_step:
+            left_s = (time.monotonic() - self.start_s) * (last - step) / done
+            said += f", about {timedelta(seconds=round(left_s))} left"
+        if self.says and self.trainer.is_global_zero:
+            print(said, flush=True)
+        scores = {name: float(it) for name, it in known.items() if name.startswith("val/")}
+        self.add_row(step, scores)
+        if scores["val/dice"] > self.best_dice:
+            self.best_dice = scores["val/dice"]
+            self.save_as("best")
+        if self.trainer.state.fn == "fit":
+            self.save_last()
+
+    def add_row(self, step: int, scores: dict[str, float]) -> None:
+        """Of metrics.csv. While Excel has that open (Windows), all rows are in `NEW`."""
+        self.rows.append({"epoch": self.current_epoch, "step": step, **scores})
+        if self.trainer.is_global_zero:
+            new = Path(self.trainer.default_root_dir, NEW)
+            write_file(new, csv_bytes(sorted(set[str]().union(*self.rows)), self.rows))
+            with suppress(PermissionError):
+                new.replace(new.with_name("metrics.csv"))
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.net, self.optim)
