@@ -202,7 +202,7 @@ def test_of_more_curves_than_a_las_takes_each_log_has_its_longest(tmp_path, monk
     assert first.keys() == ["DEPT", "T0_C1_SOLID"] and second.keys() == ["DEPT", "T0_C3_SOLID"]
     assert second["DEPT"][0] == pytest.approx(100, abs=0.5)  # no rows without a curve
     assert [note for note in writer.notes if "not in log.2.las" in note] == [
-        "the 1 shortest curves are not in log.2.las"
+        "1 curves of at most 302 rows are not in log.2.las"
     ]
 
 
@@ -210,7 +210,7 @@ def test_of_curves_as_long_as_each_other_no_more_are_in_a_las(tmp_path, monkeypa
     monkeypatch.setattr("wellseg.curves.files.MOST_CURVES", 1)
     _, writer = write(tmp_path, draw(sine(90), sine(280)))
     assert las_of(tmp_path / "log.las").keys() == ["INDEX", "T0_C1_SOLID"]
-    assert any(note.startswith("the 1 shortest curves") for note in writer.notes)
+    assert any(note.startswith("1 curves of at most") for note in writer.notes)
 
 
 def test_the_last_depth_has_its_value_where_it_is_a_multiple_of_the_step(tmp_path):
@@ -614,13 +614,10 @@ def test_wrong_rows_and_steps_are_refused():
         ({"step": math.inf, "depth": ["0=1000", "1000=1100"]}, "above 0"),
         ({"step": 0.0, "depth": ["0=1000", "1000=1100"]}, "--step 0: a step is above 0$"),
         ({"step": 0.5}, "give --depth"),
-        (
-            {"step": 0.0009, "depth": ["0=1000", "1000=1100"]},
-            r"is not 0.001 \(100 lines/row\) to 100",
-        ),
+        ({"step": 0.0009, "depth": ["0=1000", "1000=1100"]}, "over 100 lines for each row"),
         (
             {"step": 101.0, "depth": ["0=1000", "900=1100"]},
-            "--step 101 is not .* to 100$",
+            "--step 101 is longer than a log, 100 ft$",
         ),
         ({"rows": "1-2"}, "give that, too"),
     )
@@ -643,6 +640,12 @@ def kept(tmp_path):
     report = {"scan": "log.tif", "scan_path": str(tmp_path / "log.tif"), "threshold": 0.3}
     (tmp_path / "log.json").write_text(json.dumps(report))
     return tmp_path
+
+
+@pytest.mark.parametrize("given", [["10.2=100", "10.6=101"], ["9.2-9.6=1-2", "50-60=3-4"]])
+def test_depths_between_two_rows_are_refused(given):
+    with pytest.raises(ValueError, match=r"--depth .*: no whole row"):
+        parse_depth(given)
 
 
 def test_stopped_before_its_files_all_is_as_it_was(kept, monkeypatch):
@@ -713,7 +716,7 @@ def test_the_command_makes_the_files_again(kept, capsys):
     assert capsys.readouterr().out.endswith("log.las: 2 curves\n")
     with pytest.raises(SystemExit):
         main([probability, "--depth", "0=100", "150=110", "--step", "500"])
-    assert "error: --step 500 is not 0.0007 (100 lines/row) to 10" in capsys.readouterr().err
+    assert "error: --step 500 is longer than a log, 10 ft" in capsys.readouterr().err
     main([probability, "--depth", "0-700=100-150", "900-1500=100-150"])
     assert capsys.readouterr().out.endswith(
         "log.1.las and {}: 2 curves\n".format(kept / "log.2.las")
@@ -942,6 +945,8 @@ def test_bridged_gaps_are_left_out_of_the_las_where_they_are_longer_than_wanted(
         las = las_of(followed / "log.las")
         assert np.flatnonzero(np.isnan(las["T1_C1_SOLID"])).tolist() == missing
     assert "Bridged gaps are filled" in (followed / "log.las").read_text()
+    with pytest.raises(SystemExit):
+        main([str(path), "--bridged", "-1"])
 
 
 def test_a_csv_that_was_corrected_makes_the_las_and_stays(followed, capsys):

@@ -190,7 +190,10 @@ class CurveFiles:
             by_length = sorted(range(len(here)), key=lambda i: -len(here[i][1]))
             kept = [here[i] for i in sorted(by_length[:MOST_CURVES])]
             if left_out := by_length[MOST_CURVES:]:
-                self.notes.append(f"the {len(left_out):,} shortest curves are not in {path.name}")
+                said = f"{len(left_out):,} curves of at most {len(here[left_out[0]][1]):,} rows"
+                self.notes.append(f"{said} are not in {path.name}")
+            if not kept:
+                self.notes.append(f"{path.name}: no curve in rows {low:,} to {high - 1:,}")
             span = np.concatenate([rows for _, rows in kept] or [np.array([low, high - 1])])
             written[ending] = files.enter_context(atomic_file(path))
             rows = np.arange(span.min(), span.max() + 1)

@@ -85,13 +85,16 @@ class CurveOptions:
         self.logs = parse_depth(self.depth) if self.depth else []
         for log in self.logs:
             (row, top), (last_row, bottom) = log.points[0], log.points[-1]
-            least, most = (bottom - top) / (100 * (last_row - row)), bottom - top
-            if step and not least <= step <= most:  # a LAS of gigabytes, or of one line
-                raise ValueError(f"--step {step:g} is not {least:.1g} (100 lines/row) to {most:g}")
+            if step and bottom - top > 100 * step * (last_row - row):  # a LAS of gigabytes
+                raise ValueError(f"--step {step:g} {self.unit}: over 100 lines for each row")
+            if step and step > (whole := bottom - top):
+                raise ValueError(f"--step {step:g} is longer than a log, {whole:g} {self.unit}")
         what = "LEFT-RIGHT in columns, as in 230-740"
         self.track_sides = sorted(numbers_in("--tracks", word, RANGE, what) for word in self.tracks)
         if any(right > left for (_, right), (left, _) in pairwise(self.track_sides)):
             raise ValueError(f"--tracks {' '.join(self.tracks)}: tracks that overlap")
+        if (self.bridged or 0) < 0:
+            raise ValueError(f"--bridged {self.bridged}: rows are 0 or more")
         given = list(map(parse_scale, self.scale))
         for (name, rows, _), (other, its, _) in combinations(given, 2):
             overlap = rows and its and max(rows[0], its[0]) <= min(rows[1], its[1])
@@ -165,6 +168,8 @@ def parse_depth(given: Sequence[str]) -> list[Interval]:
     for log, low, high in zip(logs, [-math.inf, *middles], [*middles, math.inf], strict=True):
         more = REACH * (log[-1][0] - log[0][0])
         intervals.append(Interval(log, (max(low, log[0][0] - more), min(high, log[-1][0] + more))))
+        if math.ceil(intervals[-1].reach[0]) > intervals[-1].reach[1]:
+            raise ValueError(f"--depth {' '.join(given)}: no whole row lies in it, give others")
     return intervals
 
 
