@@ -1665,7 +1665,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     before = path.read_bytes()
     with pytest.raises(SystemExit):
         main([*command, "--edit", "T1_C1_SOLID=GR"])
-    assert "log.mask.tif: the mask is not there: wellseg predict" in capsys.readouterr().err
+    assert "log.mask.tif: no such file or directory" in capsys.readouterr().err
     assert path.read_bytes() == before, "before anything is written"
     left, right = sine(90), sine(280)
 
@@ -1687,6 +1687,13 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     write_file(followed / "log.mask.tif", writer.tiff())
     drawn = stroke("T1_C1_SOLID", left, range(690, 811, 30))
     edit(path, spike)
+    as_corrected = path.read_bytes()
+    mine.mkdir()
+    (mine / "labels").touch()  # a file where a folder should be: as one that may not be written
+    with pytest.raises(SystemExit):
+        main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
+    assert path.read_bytes() == as_corrected and "labels" in capsys.readouterr().err
+    (mine / "labels").unlink()
     main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
     assert "mine/images/log_400.tif: 800 rows" in capsys.readouterr().out.replace("\\", "/")
     (log,) = list_logs(mine)
