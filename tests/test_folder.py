@@ -631,7 +631,7 @@ def test_a_scan_that_hangs_is_told(folder, weights, monkeypatch, capsys):
     monkeypatch.setattr(engines, "SLOW_S", 1.0)
     run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
     said = capsys.readouterr().err
-    told = "b.tif: no end an hour after it was handed out: docs/scale.md, 'A scan without an end'"
+    told = "b.tif: no end for an hour: docs/scale.md, 'A scan without an end'"
     assert said.count(told) == 1 and "3 of 3 scans failed" in said
     assert "*A scan without an end*" in (HERE.parent / "docs" / "scale.md").read_text("utf-8")
 
@@ -660,6 +660,13 @@ def test_files_of_other_kinds_are_told(folder, weights, tmp_path, capsys):
     (folder / "deep" / "c.tif").unlink()
     run(folder, "--weights", weights, status=2)
     assert "in this folder, but deep/old.PDF: convert what" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+def test_a_pipe_is_told_to_be_none(tmp_path, capsys):
+    os.mkfifo(tmp_path / "a.tif")
+    run(tmp_path / "a.tif", status=2)
+    assert "no scan (TIFF, PNG or JPEG) in a pipe: save it" in capsys.readouterr().err
 
 
 def test_a_pattern_that_no_shell_has_expanded(folder, weights, monkeypatch, capsys):

@@ -42,7 +42,6 @@ LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
 SLOW_S = 3600.0  # the tallest take ten minutes of one core, and each waits for one at most
-SLOW = "no end an hour after it was handed out: docs/scale.md, 'A scan without an end'"
 ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 _worker: list["Worker"] = []  # of this process, if an engine started it
 
@@ -191,7 +190,7 @@ def _hand_out(
             yield running.pop(future), future
         for task in running.values():
             if time.monotonic() > slow_from_s[task]:
-                say(f"{task.scan}: {SLOW}")
+                say(f"{task.scan}: no end for an hour: docs/scale.md, 'A scan without an end'")
                 slow_from_s[task] = float("inf")
 
 

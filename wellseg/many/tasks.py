@@ -76,7 +76,8 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
         others = [task for task in found if is_folder and not is_scan_file(task.name)]
         if not readable and not closed:
             instead = f", but {others[0].name}: {CONVERT}" if others else ""
-            raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
+            where = "this folder" if is_url(place) or os.path.isdir(place) else "a pipe: save it"
+            raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in {where}{instead}")
         folders += [place] if is_folder else []
         not_read |= dict.fromkeys(others, Outcome("not read", CONVERT))
         for name, why in closed.items():

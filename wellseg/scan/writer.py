@@ -51,12 +51,11 @@ class MaskWriter:
 
     def tiff(self, resolution: Resolution | None = None) -> memoryview:
         """A gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put."""
-        tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
-        if resolution is not None:
-            tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
+        size: Any = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
         big = self.rows * self.columns > 2**32 - 2**27
-        return _tiff((strip.result() for strip in self._strips), "minisblack", big, **tags)
+        strips = (strip.result() for strip in self._strips)
+        return _tiff(strips, "minisblack", resolution, big, **size)
 
 
 def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, kind: str = "gray") -> None:
@@ -67,12 +66,13 @@ def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, kind: str = "gray") 
     if kind == "1-bit" and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
         stored, photometric = pixels == 0, "miniswhite"
     about = OF_COLOURS if kind == "colour" else None
-    tags: Any = {"resolution": (dpi, dpi), "resolutionunit": 2, "description": about}
-    write_file(path, _tiff(stored, photometric, **tags))
+    write_file(path, _tiff(stored, photometric, (dpi, dpi, 2), description=about))
 
 
-def _tiff(pixels: Any, photometric: str, big: bool = False, **tags: Any) -> memoryview:
+def _tiff(pixels: Any, photo: str, resolution: Any, big: bool = False, **tags: Any) -> memoryview:
     tags |= {"compression": "adobe_deflate", "rowsperstrip": STRIP_ROWS, "software": "wellseg"}
+    if resolution is not None:
+        tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
     with tifffile.TiffWriter(file := io.BytesIO(), bigtiff=big) as writer:
-        writer.write(pixels, photometric=photometric, metadata=None, **tags)
+        writer.write(pixels, photometric=photo, metadata=None, **tags)
     return file.getbuffer()
