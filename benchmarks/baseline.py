@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wellseg.scan.atomic import write_file
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter
 from wellseg.training.data_folder import list_logs
@@ -57,7 +58,7 @@ def main() -> None:
             mask = baseline_mask(scan.read(0, scan.rows))
         writer = MaskWriter(*mask.shape)
         writer.put(mask * np.uint8(255))
-        writer.write(options.masks / f"{log.name}.mask.tif")
+        write_file(options.masks / f"{log.name}.mask.tif", writer.tiff())
 
 
 if __name__ == "__main__":

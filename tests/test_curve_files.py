@@ -27,6 +27,7 @@ from wellseg.review.command import CurvesConfig, main
 from wellseg.review.corrected import curves_of_table
 from wellseg.review.options import Stroke
 from wellseg.scan import ScanError
+from wellseg.scan.atomic import write_file
 from wellseg.scan.files import Task, claim
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, write_picture
@@ -636,7 +637,7 @@ def kept(tmp_path):
     for name, pixels in (("log.tif", 255 - mask), ("log.probability.tif", mask // 2)):
         writer = MaskWriter(ROWS, COLUMNS)
         writer.put(pixels)
-        writer.write(str(tmp_path / name), None)
+        write_file(str(tmp_path / name), writer.tiff())
     report = {"scan": "log.tif", "scan_path": str(tmp_path / "log.tif"), "threshold": 0.3}
     (tmp_path / "log.json").write_text(json.dumps(report))
     return tmp_path
@@ -759,7 +760,7 @@ def test_a_copied_folder_has_its_own_scan(kept):
         (copy / name).write_bytes((kept / name).read_bytes())
     writer = MaskWriter(ROWS, COLUMNS - 1)  # the first one is another scan now
     writer.put(np.zeros((ROWS, COLUMNS - 1), np.uint8))
-    writer.write(str(kept / "log.tif"), None)
+    write_file(str(kept / "log.tif"), writer.tiff())
     main([str(copy / "log.probability.tif")])
     assert (copy / "log.las").exists()
     # Results elsewhere, where another scan has this name.
@@ -1530,7 +1531,7 @@ def test_a_stroke_of_two_points_bends_with_a_curve_that_the_network_found(follow
     path, left = followed / "log.curves.csv", sine(90)  # 30 px off the straight way
     sure = MaskWriter(ROWS, COLUMNS)
     sure.put(draw(left))
-    sure.write(str(followed / "log.probability.tif"), None)
+    write_file(str(followed / "log.probability.tif"), sure.tiff())
     main([str(path), "--edit", stroke("A", left, [1000, 1200])])
     rows = {int(it["row"]): float(it["column"]) for it in read(path) if it["curve"] == "A"}
     np.testing.assert_allclose([*rows.values()], left[1000:1201], atol=2)
@@ -1674,7 +1675,7 @@ def test_rows_of_a_scan_in_colour_that_show_none_are_seen_in_colour_as_it_was(fo
     write_picture(followed / "log.tif", pixels, dpi=100)
     writer = MaskWriter(ROWS, COLUMNS)
     writer.put(np.zeros((ROWS, COLUMNS), np.uint8))
-    writer.write(followed / "log.mask.tif", None)
+    write_file(followed / "log.mask.tif", writer.tiff())
     command = [str(followed / "log.curves.csv"), "--label", str(followed / "mine")]
     for rows in ("0-399", "900-1299"):
         main([*command, "--label_rows", rows])
@@ -1691,7 +1692,7 @@ def test_a_column_moved_in_the_csv_is_curve_where_it_was_moved_to(followed):
     path = followed / "log.curves.csv"
     writer = MaskWriter(ROWS, COLUMNS)
     writer.put(draw(sine(90)))
-    writer.write(followed / "log.mask.tif", None)
+    write_file(followed / "log.mask.tif", writer.tiff())
 
     def move(lines):
         for line in lines:
@@ -1714,7 +1715,7 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     before = path.read_bytes()
     with pytest.raises(SystemExit):
         main([*command, "--edit", "T1_C1_SOLID=GR"])
-    assert "log.mask.tif: the mask is not there: wellseg predict" in capsys.readouterr().err
+    assert "log.mask.tif: no such file or directory" in capsys.readouterr().err
     assert path.read_bytes() == before, "before anything is written"
     left, right = sine(90), sine(280)
 
@@ -1733,9 +1734,16 @@ def test_corrected_curves_become_a_log_to_train_on(followed, capsys):
     predicted[450:460, [84, 106]] = 255  # both limbs of a spike
     writer = MaskWriter(ROWS, COLUMNS)
     writer.put(predicted)
-    writer.write(followed / "log.mask.tif", None)
+    write_file(followed / "log.mask.tif", writer.tiff())
     drawn = stroke("T1_C1_SOLID", left, range(690, 811, 30))
     edit(path, spike)
+    as_corrected = path.read_bytes()
+    mine.mkdir()
+    (mine / "labels").touch()  # a file where a folder should be: as one that may not be written
+    with pytest.raises(SystemExit):
+        main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
+    assert path.read_bytes() == as_corrected and "labels" in capsys.readouterr().err
+    (mine / "labels").unlink()
     main([*command, "--edit", "T2_C1_SOLID:1000-1599=", drawn])
     assert "mine/images/log_400.tif: 800 rows" in capsys.readouterr().out.replace("\\", "/")
     (log,) = list_logs(mine)

@@ -467,7 +467,7 @@ def test_the_command_is_killed_then_a_node(cluster, s3, weights, tmp_path):
     assert "a.tif,done,90,70," in (tmp_path / "masks" / "summary.csv").read_text()
     (tmp_path / "masks" / "a.json").write_text("{")  # what workers say is told, too
     done = subprocess.run(local, capture_output=True, text=True, cwd=tmp_path)
-    assert ".bak: kept, no .json tells whether it was corrected" in done.stderr, done.stderr
+    assert ".bak: kept, no whole .json tells of corrections" in done.stderr, done.stderr
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ from wellseg.review.command import main as curves_main
 from wellseg.scan import atomic
 from wellseg.scan.files import Task, claim, tidy
 
+HERE = Path(__file__).parent
 TIFFS = ["a.tif", "b.tif", "deep/c.tif"]
 HEADER = ["scan", "status", "rows", "columns", "seconds", "curve_share", "doubt_share"]
 HEADER += ["curves", "tracks", "dpi", "colour", "pages", "weights", "threshold", "reason"]
@@ -81,8 +82,8 @@ def states(out):
 
 
 def assert_whole(out, killed=False):
-    """Every report has its mask, every mask its rows, nothing has another name, but for the hidden
-    rest of a command that was killed."""
+    """Every whole report has its mask, every mask its rows, nothing has another name, but for the
+    hidden rest of a command that was killed."""
     pages = ("summary.csv", "index.html")
     files = [path for path in out.rglob("*") if path.is_file() and path.name not in pages]
     files = [path for path in files if not (killed and path.name.startswith(atomic.HIDDEN))]
@@ -90,6 +91,9 @@ def assert_whole(out, killed=False):
     for path in files:
         if path.suffix == ".json":
             report = json.loads(path.read_text())
+            if "weights_sha256" not in report:  # a worker was killed before it renamed its mask
+                assert report["begun_sha256"].keys() == {".mask.tif"}
+                continue
             assert tifffile.imread(path.with_suffix(".mask.tif")).shape == (
                 report["rows"],
                 report["columns"],
@@ -291,7 +295,10 @@ def test_what_may_be_corrected_is_kept_where_no_report_tells(folder, weights, ca
     table.write_bytes(mine := table.read_bytes() + b"# mine\n")
     run(folder / "a.tif", "--weights", weights, "--threshold", 0.6)
     (kept,) = folder.glob("a.curves.csv.*.bak")
-    assert kept.read_bytes() == mine and f"{kept}: kept, no .json tells" in capsys.readouterr().err
+    assert (
+        kept.read_bytes() == mine
+        and f"{kept}: kept, no whole .json tells" in capsys.readouterr().err
+    )
     assert len([*folder.glob("*.bak")]) == (1 if report == "begun" else 3), "CSV; LAS and mask"
     assert json.loads(place.read_text())["sha256"].keys() == known["sha256"].keys()
 
@@ -614,6 +621,21 @@ def test_processes_that_the_system_refuses(folder, weights, monkeypatch, capsys)
     assert left == "3 of 3 scans are left"
 
 
+def ends_late(folder, settings, task):
+    time.sleep(4 * (task.name == "b.tif"))
+    return engines.Outcome("failed", "made for this test")
+
+
+def test_a_scan_that_hangs_is_told(folder, weights, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_mask", ends_late)
+    monkeypatch.setattr(engines, "SLOW_S", 1.0)
+    run(folder, "--weights", weights, "--jobs", 2, status=SOME_FAILED)
+    said = capsys.readouterr().err
+    told = "b.tif: no end for an hour: docs/scale.md, 'A scan without an end'"
+    assert said.count(told) == 1 and "3 of 3 scans failed" in said
+    assert "*A scan without an end*" in (HERE.parent / "docs" / "scale.md").read_text("utf-8")
+
+
 def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
     monkeypatch.setattr(engines, "cpu_count", lambda: 16)
     config = PredictConfig([str(folder)], memory="1GB", device="cpu")
@@ -625,19 +647,26 @@ def test_cores_that_memory_leaves_idle_are_told(folder, monkeypatch, capsys):
 # What is not a scan, or more than one
 
 
-def test_files_of_other_kinds_are_counted_and_said(folder, weights, tmp_path, capsys):
+def test_files_of_other_kinds_are_told(folder, weights, tmp_path, capsys):
     (folder / "a.tif").unlink()
     (folder / "b.tif").unlink()
     for name in ("report.pdf", "deep/old.PDF", "x.djvu", "notes.txt", ".hidden.pdf"):
         (folder / name).touch()
     run(folder, "--weights", weights, "--out", tmp_path / "out")
     said = capsys.readouterr().err
-    assert "2 PDF, 1 DJVU not read: convert what" in said
+    assert "3 not read, as deep/old.PDF: convert what" in said
     others = {name for name, state in states(tmp_path / "out").items() if state == "not read"}
     assert others == {"report.pdf", "deep/old.PDF", "x.djvu"}
     (folder / "deep" / "c.tif").unlink()
     run(folder, "--weights", weights, status=2)
-    assert "in this folder, but 2 PDF, 1 DJVU: convert what" in capsys.readouterr().err
+    assert "in this folder, but deep/old.PDF: convert what" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX")
+def test_a_pipe_is_told_to_be_none(tmp_path, capsys):
+    os.mkfifo(tmp_path / "a.tif")
+    run(tmp_path / "a.tif", status=2)
+    assert "no scan (TIFF, PNG or JPEG) in a pipe: save it" in capsys.readouterr().err
 
 
 def test_a_pattern_that_no_shell_has_expanded(folder, weights, monkeypatch, capsys):
@@ -753,6 +782,32 @@ def test_a_scan_that_another_run_is_at_is_left_to_it(no_pool, folder, weights, t
     assert not list(out.rglob(".wellseg-*"))
 
 
+def test_a_run_with_other_options_at_the_same_time_is_told(
+    no_pool, folder, weights, capsys, monkeypatch
+):
+    """The last one wins: the first one said done of masks that were not its own any more."""
+    ended, begun = Screen.ended, []
+
+    def begin_another(screen, task, outcome):
+        ended(screen, task, outcome)
+        if not begun:
+            begun.append(task)
+            run(folder / "a.tif", "--weights", weights, "--threshold", 0.7)
+            capsys.readouterr()
+
+    monkeypatch.setattr(Screen, "ended", begin_another)
+    run(folder, "--weights", weights, status=SOME_FAILED)
+    said = capsys.readouterr().err
+    assert "1 of 3 scans are left to another run" in said
+    assert (
+        "masked, but then by another run with other weights or options"
+        in summary(folder)["a.tif"]["reason"]
+    )
+    assert states(folder) == {"a.tif": "elsewhere", "b.tif": "done", "deep/c.tif": "done"}
+    run(folder, "--weights", weights)
+    assert set(states(folder).values()) == {"done"}
+
+
 @pytest.mark.slow
 def test_two_runs_at_once_share_a_folder(tmp_path, weights):
     for i in range(6):
@@ -858,7 +913,7 @@ def wait_for_writers(parent, out):
     while len(writers := [p for p in below(parent.pid) if writes(p, out)]) < 2:
         assert parent.poll() is None
         time.sleep(0.05)
-    assert len(list(out.glob("*.json"))) == 2
+    assert len(list(out.glob("[!.]*.mask.tif"))) == 2
     return writers
 
 
@@ -890,7 +945,7 @@ def assert_gone(pids):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("way", ["a worker", "the command", "Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("way", ["a worker", "the command", "Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     way, tall, weights, tmp_path
 ):
@@ -898,7 +953,11 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     (tmp_path / "hold.py").write_text(HOLD.replace("GATE", str(tmp_path / "gate")))
     words = command(tall, "--out", out, "--weights", weights, "--jobs", 2, "--scratch", tmp_path)
     start = [sys.executable, str(tmp_path / "hold.py"), *words[3:]]
-    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in background jobs
+
+    def heed():  # ignored in background jobs, and below nohup
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     with subprocess.Popen(
         start, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
     ) as process:
@@ -913,6 +972,8 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
             os.killpg(process.pid, signal.SIGINT)
         elif way == "SIGTERM":
             process.terminate()
+        elif way == "SIGHUP":  # a terminal that closes: to all its processes
+            os.killpg(process.pid, signal.SIGHUP)
         _, said = process.communicate(timeout=120)
     assert_gone(workers)
     assert_whole(out, killed=way == "the command")
@@ -920,12 +981,13 @@ def test_killed_midway_it_leaves_whole_results_and_the_next_start_does_the_rest(
     if way == "a worker":  # costs its scan alone
         assert process.returncode == 1 and sorted(found) == ["done"] * 5 + ["failed"]
         assert "was ended by SIGKILL" in said and "1 of 6 scans failed" in said
-    elif way in ("Ctrl-C", "SIGTERM"):
-        assert process.returncode == 130 and said.strip().endswith(
-            "stopped; without --overwrite, the same command goes on"
-        )
-        assert "waiting" in found and 2 <= found.count("done") <= len(list(out.glob("*.json")))
-    before = {path: path.stat().st_mtime_ns for path in out.glob("*.json")}
+    elif way != "the command":
+        last = "stopped; without --overwrite, the same command goes on\n"
+        said = said.partition("Traceback")[0] if way == "SIGHUP" else said  # Python's own helper's
+        assert process.returncode == 130 and said.endswith(last)
+        masks = list(out.glob("[!.]*.mask.tif"))
+        assert "waiting" in found and 2 <= found.count("done") <= len(masks)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("[!.]*.mask.tif")}
     assert 2 <= len(before) < 6
     run(tall, "--out", out, "--weights", weights)
     assert_whole(out)
@@ -1109,19 +1171,22 @@ def test_names_are_told_as_they_are(folder, weights, capsys):
     assert "a:100:b.mask.tif" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("before", [".las", ".curves.csv", ".mask.tif"])
+@pytest.mark.parametrize("at", [".las", ".curves.csv", ".mask.tif", ".mask.tif after"])
 @pytest.mark.parametrize("first", [True, False])
-def test_files_of_a_killed_predict_are_known(no_pool, folder, weights, monkeypatch, before, first):
-    """Killed before a file is in its place: neither the old ones nor the new ones are corrected."""
+def test_files_of_a_killed_predict_are_known(no_pool, folder, weights, monkeypatch, at, first):
+    """Killed as a file gets its place: neither the old ones nor the new ones are corrected."""
     words = folder / "a.tif", "--weights", weights, "--curves"
     if not first:
         run(*words)
     replace = os.replace
 
     def kill(hidden, target):
-        if str(target).endswith(before):
+        if at.endswith("after"):
+            replace(hidden, target)
+        if str(target).endswith(at.split()[0]):
             raise SystemExit(9)
-        replace(hidden, target)
+        if not at.endswith("after"):
+            replace(hidden, target)
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(os, "replace", kill)

@@ -73,8 +73,11 @@ def parse(
         if word in switches and [*words, ""][i + 1].lower() not in ("true", "false"):
             words[i] = f"{word}=true"
     with suppress(ValueError):  # only the main thread may set handlers
-        # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does.
+        # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does. So does SIGHUP,
+        # of a closed terminal, which Windows does not have and nohup ignores.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, signal.default_int_handler)
     _sleep_where_busy()
     if isinstance(sys.stdout, io.TextIOWrapper):  # Windows may write it in an 8-bit code
         sys.stdout.reconfigure(errors="backslashreplace")  # as Python lets stderr do

@@ -19,13 +19,14 @@ from wellseg.config import PredictConfig
 from wellseg.curves.options import OF_ONE_SCAN
 
 EVERY_S = 30.0  # from one summary.csv and index.html to the next: tens of MB for 140,000 scans
+LOST = "masked, but then by another run with other weights or options, or its results are gone"
 ENDS = {"failed": "failed", "elsewhere": "are left to another run", "waiting": "are left"}
 
 
 def predict(config: PredictConfig) -> int:
     """Mask every scan; returns the exit status. Raises ValueError for wrong usage."""
     from wellseg.many.summary import Screen, write_summary
-    from wellseg.many.tasks import CONVERT, Outcome, count_kinds, find_done, list_tasks, settings_of
+    from wellseg.many.tasks import CONVERT, Outcome, find_done, list_tasks, settings_of
     from wellseg.scan.files import is_url, tidy
 
     tasks, folder, not_read = list_tasks(config.scans, config.out)
@@ -51,8 +52,8 @@ def predict(config: PredictConfig) -> int:
         closed = [task for task in not_read if not_read[task].status == "failed"]  # folders
         for task in closed:
             screen.say(f"wellseg.predict: {task.scan}: {not_read[task].reason}")
-        if kinds := count_kinds(it for it in not_read if it not in closed):
-            screen.say(f"{kinds} not read: {CONVERT}; summary.csv names each")
+        if others := [task.name for task in not_read if task not in closed]:
+            screen.say(f"{len(others):,} not read, as {others[0]}: {CONVERT}; see summary.csv")
         write_summary(folder, outcomes, preview, running=True)
         written_s = time.monotonic()
         try:
@@ -67,8 +68,10 @@ def predict(config: PredictConfig) -> int:
                         write_summary(folder, outcomes, preview, running=True)
                         written_s = time.monotonic()
         finally:  # a scan without an outcome may be done: by another run, or just before Ctrl-C
-            unsure = [task for task in rest if outcomes[task].status in ("waiting", "elsewhere")]
-            outcomes |= find_done(unsure, settings)[0]
+            unsure = [task for task in rest if outcomes[task].status != "failed"]
+            now = find_done(unsure, settings)[0]
+            lost = [it for it in unsure if it not in now and outcomes[it].status == "done"]
+            outcomes |= now | dict.fromkeys(lost, Outcome("elsewhere", LOST))
             faults = write_summary(folder, outcomes, preview, running=False)
             for fault in faults:
                 screen.say(f"{fault}: mend it and start again")

@@ -8,8 +8,8 @@ import json
 import logging
 import os
 import signal
-import sys
 import tempfile
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -30,16 +30,18 @@ from wellseg.device import WorkerContext, end_with_parent, pick_device
 from wellseg.many.summary import Screen
 from wellseg.many.tasks import SAME_MASK, Outcome, Settings, is_done, other_scan, outcome_of
 from wellseg.net.options import parse_bytes
-from wellseg.results.one_scan import Say, mask_scan
+from wellseg.results.one_scan import mask_scan
 from wellseg.scan import ScanError, files, one_line
 from wellseg.scan.files import REPORT, Task, settled_report
 from wellseg.scan.reader import pages_of
 from wellseg.weights import load_model, weights_path
 
+Say = Callable[[str], None]  # is called with what the user should know at once
 Ended = Generator[tuple[Task, Outcome], None, None]
 LEAST_JOB_BYTES = 1_000_000_000  # PyTorch, the strips at work and the heap take 0.8 GB
 PARENT_BYTES = 260_000_000  # of the process that hands out the work
 LESS_MEMORY = "if memory ran out, allow fewer --jobs or each less --memory"
+SLOW_S = 3600.0  # the tallest take ten minutes of one core, and each waits for one at most
 ATTEMPTS = 4  # on Ray: it may be the scan that kills its workers
 _worker: list["Worker"] = []  # of this process, if an engine started it
 
@@ -72,8 +74,7 @@ class Worker:
                 entries |= {"scan_version": task.version, "scan_path": files.absolute(task.scan)}
                 with files.local_copy(task, self.config.scratch) as here:
                     entries |= {"scan_sha256": files.digests(here.scan, [""]).get("")}
-                    tell = lambda text: say(text.replace(here.scan, task.scan))  # noqa: E731
-                    return outcome_of(self._mask_pages(task, here, config, entries, progress, tell))
+                    return outcome_of(self._mask_pages(task, here, config, entries, progress, say))
         except Exception as error:
             reason = one_line(error).removeprefix(f"{here.scan}: ")
             if not isinstance(error, ScanError | OSError | ValueError):  # unforeseen: name its type
@@ -105,8 +106,6 @@ class Worker:
         files.refuse_foreign_results(task.stem, report, wanted)
         if not written:
             files.keep_aside(task.stem, report, say)
-        if results_there and not report and files.exists(place):
-            say(f"{place} was damaged: what it said of the scan is forgotten")
         kept = self._kept(task, config, report, say)
         try:
             config = replace(config, **{it: kept[it] for it in kept if it in config.asked})
@@ -145,13 +144,15 @@ class Worker:
             tell_copy(target)
             own, kept = self._with_earlier_options(target, page_config, say)
             try:
-                mask_scan(self.net, page_here, own, page_entries | kept, lambda share: None, say)
+                its = mask_scan(self.net, page_here, own, page_entries | kept, lambda share: None)
                 masked.append(page + 1)
+                if notes := outcome_of(its).reason:
+                    say(f"{task.scan}, page {page + 1}: {notes}")
             except ScanError as error:  # damaged; the other pages may be whole
                 failed.append(f"page {page + 1}: {one_line(error).removeprefix(f'{here.scan}: ')}")
         left_out = [f"page {page + 1} is a copy, thumbnail or mask" for page in copies]
         entries |= {"further_pages": masked, "failed_pages": failed, "left_out_pages": left_out}
-        return mask_scan(self.net, here, config, entries, progress, say)
+        return mask_scan(self.net, here, config, entries, progress)
 
 
 def tell_copy(task: Task) -> None:
@@ -172,19 +173,25 @@ def run_here(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
 
 
 def _hand_out(
-    waiting: deque[Task], submit: Callable[[Task], Any], places: Callable[[], int]
+    waiting: deque[Task], submit: Callable[[Task], Any], places: Callable[[], int], say: Say
 ) -> Iterator[tuple[Task, Future[Outcome]]]:
-    """Submit all tasks, two for each place, so that no worker waits; yields futures as they end."""
-    running: dict[Future[Outcome], Task] = {}
+    """Submit all tasks, two for each place, so that no worker waits; yields futures as they end.
+    Tells which scan may hang."""
+    running, slow_from_s = dict[Future[Outcome], Task](), dict[Task, float]()
     while waiting or running:
         if not (at_work := places()):  # what was submitted meanwhile would be waited for for ever
             raise BrokenProcessPool
         while waiting and len(running) < 2 * at_work:
             task = waiting.popleft()
+            slow_from_s[task] = time.monotonic() + SLOW_S
             running[submit(task)] = task
         # On Windows Ctrl-C is heard only between two waits.
         for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
             yield running.pop(future), future
+        for task in running.values():
+            if time.monotonic() > slow_from_s[task]:
+                say(f"{task.scan}: no end for an hour: docs/scale.md, 'A scan without an end'")
+                slow_from_s[task] = float("inf")
 
 
 def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
@@ -196,7 +203,7 @@ def run_pool(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended
     pool = ProcessPool(jobs, initializer=end_with_parent, context=WorkerContext())
     try:
         submit = partial(pool.submit, partial(_mask, os.getcwd(), settings), None)
-        for task, future in _hand_out(deque(tasks), submit, lambda: jobs if pool.active else 0):
+        for task, future in _hand_out(deque(tasks), submit, lambda: jobs * pool.active, screen.say):
             if isinstance(error := future.exception(), ProcessExpired):
                 code = error.exitcode
                 how = signal.Signals(-code).name if code < 0 else f"status {code}"
@@ -233,22 +240,14 @@ def _mask(folder: str, settings: Settings, task: Task) -> Outcome:
         with suppress(OSError):  # from where relative paths lead; behind URLs it may not be there
             os.chdir(folder)
         _worker.append(Worker(settings))
-    over_the_bar = ""
-    with suppress(OSError):  # Windows' NUL has no size, but isatty(); old consoles show codes
-        over_the_bar = f"\r{' ' * (os.get_terminal_size(sys.stderr.fileno()).columns - 1)}\r"
-
-    def say(text: str) -> None:
-        with suppress(OSError):  # nobody reads it any more
-            print(over_the_bar, " ".join(text.split()), sep="", file=sys.stderr)
-
-    return _worker[0].mask(task, lambda share: None, say)
+    said = list[str]()
+    return replace(_worker[0].mask(task, lambda share: None, said.append), said=said)
 
 
 def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
     """On a Ray cluster, whose machines have the weights each and a file system in common, or read
     and write URLs. A task whose worker or machine is lost is handed out again.
     Raises ValueError: no Ray, no cluster, or weights and options that no worker takes."""
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two scans are told alike, but for their names
     try:
         import ray
 
@@ -269,7 +268,7 @@ def run_ray(tasks: Sequence[Task], settings: Settings, screen: Screen) -> Ended:
         waiting, lost = deque(tasks), Counter[Task]()
         put = partial(mask.remote, os.getcwd(), settings)
         places = lambda: max(1, int(ray.cluster_resources().get("CPU", 0) // threads))  # noqa: E731
-        for task, future in _hand_out(waiting, lambda task: put(task).future(), places):
+        for task, future in _hand_out(waiting, lambda task: put(task).future(), places, screen.say):
             if isinstance(loss := future.exception(), ray.exceptions.RayTaskError):
                 raise ValueError(str(loss.cause)) from loss  # a fault of the options
             if not isinstance(loss, ray.exceptions.RayError):

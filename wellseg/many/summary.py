@@ -43,6 +43,8 @@ class Screen(Progress):
     def ended(self, task: Task, outcome: Outcome) -> None:
         self._past += task.size_bytes
         self._ended += 1
+        for text in outcome.said:
+            self.say(text)
         number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
         if outcome.status == "done":
             rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))

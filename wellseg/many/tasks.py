@@ -7,7 +7,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -38,6 +38,7 @@ class Outcome:
     reason: str = ""  # why, or what else one should know
     known: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(KNOWN))  # by its words
     disk_full: bool = False  # nothing more can be written
+    said: Sequence[str] = ()  # what the user should know at once, if it was not told yet
 
 
 class Settings(NamedTuple):
@@ -74,8 +75,9 @@ def list_tasks(scans: Sequence[str], out: str | None) -> tuple[list[Task], str |
         readable = [task for task in found if not is_folder or is_scan_file(task.name)]
         others = [task for task in found if is_folder and not is_scan_file(task.name)]
         if not readable and not closed:
-            instead = f", but {count_kinds(others)}: {CONVERT}" if others else ""
-            raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in this folder{instead}")
+            instead = f", but {others[0].name}: {CONVERT}" if others else ""
+            where = "this folder" if is_url(place) or os.path.isdir(place) else "a pipe: save it"
+            raise ValueError(f"{given}: no scan (TIFF, PNG or JPEG) in {where}{instead}")
         folders += [place] if is_folder else []
         not_read |= dict.fromkeys(others, Outcome("not read", CONVERT))
         for name, why in closed.items():
@@ -125,12 +127,6 @@ def expand(place: str) -> list[str]:
     return sorted(found) or [place]
 
 
-def count_kinds(not_read: Iterable[Task]) -> str:
-    """Of files that are not read: "2 PDF, 1 DJVU"."""
-    counts = Counter(Path(task.name).suffix[1:].upper() for task in not_read)
-    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-
-
 def is_done(task: Task, settings: Settings, has: Callable[[str], bool] = exists) -> Outcome | None:
     """The outcome of a scan whose results are all there, made from the same scan with the same
     weights (wherever their file is) and options; else None. has: whether a path or URL exists."""
@@ -171,7 +167,7 @@ def outcome_of(report: dict[str, Any]) -> Outcome:
     said = list[Any]()
     for each in (failed, pages, report.get("left_out_pages", [])):
         said += each if len(each) < 5 else [*each[:2], f"{len(each) - 3:,} more", each[-1]]
-    reason = "; ".join(map(str, [*said, *report.get("notes", [])]))
+    reason = "; ".join(map(str, [*said, *report.get("notes", []), *report.get("curve_notes", [])]))
     known = {name: report.get(key) for name, key in KNOWN.items()}
     return Outcome("failed" if failed else "done", reason, known)
 

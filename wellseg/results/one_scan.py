@@ -1,9 +1,9 @@
 """Masks one scan: rows through the network, results to disk, an overlay of all of it."""
 
+import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from wellseg.scan.pictures import Gray, encode_png, is_sideways, paint, reduce, 
 from wellseg.scan.reader import open_scan
 from wellseg.scan.writer import MaskWriter, Strips
 
-Say = Callable[[str], None]  # is called with what the user should know at once
 OF_THE_SCAN = "rows", "columns", "dpi", "kind", "page", "pages", "mostly_black"  # in the report
 PAGE_ASPECT = 1.5  # width over height of a folded page, about that of a screen
 GUTTER_PX, HEAD_PX = 12, 36  # between folds; above each, for the number of its first row,
@@ -34,7 +33,7 @@ BEGIN = 2, 25  # which begins so far right and down
 
 
 def mask_scan(
-    net: nn.Module, task: files.Task, config: PredictConfig, entries: Any, done: ShareDone, say: Say
+    net: nn.Module, task: files.Task, config: PredictConfig, entries: Any, done: ShareDone
 ) -> dict[str, Any]:
     """Mask one scan; returns the report, written last. entries: of it, what is not measured."""
     started = time.monotonic()
@@ -88,7 +87,7 @@ def mask_scan(
         if left_out:  # it was not turned before
             remove_curves(Path(task.stem))
         if probabilities:
-            probabilities.write(task.stem + ".probability.tif", scan.resolution)
+            write_file(task.stem + ".probability.tif", probabilities.tiff(scan.resolution))
         if curves:
             curves.before_rename = lambda new: files.begin_anew(task.stem, begun | {"sha256": new})
             curves.finish()
@@ -99,18 +98,17 @@ def mask_scan(
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
     if scan.columns > 2 * scan.rows and not is_sideways(scan.orientation):  # logs are tall
         notes.append("wider than tall: if it is stored sideways, turn it, or its mask is wrong")
-    for note in [*notes, *(curves.notes if curves else ())]:
-        say(f"{task.scan}{'' if task.page is None else f', page {task.page + 1}'}: {note}")
     write_file(task.stem + ".overlay.png", encode_png(small.picture()))
-    masks.write(task.stem + MASK, scan.resolution)  # last: only the report tells who wrote it
-    files.begin_anew(task.stem, begun | {"sha256": files.digests(task.stem, [MASK])})
+    mask_digest = {MASK: hashlib.sha256(tiff := masks.tiff(scan.resolution)).hexdigest()}
+    files.begin_anew(task.stem, begun | {"sha256": mask_digest})
+    write_file(task.stem + MASK, tiff)  # last: only the report tells who wrote it
     report = {"format": files.FORMAT, "wellseg": __version__, "scan": scan.path.name}
     report |= {name: getattr(scan, name) for name in OF_THE_SCAN}
     report |= {"curve_share": share, "doubt_share": (possible_px - sure_px) / max(1, possible_px)}
     report |= (curves.quality() if curves else {}) | left_out | {"notes": notes} | entries
     report |= {"seconds": round(time.monotonic() - started, 2)}
     report |= {"peak_memory_bytes": resident_bytes(peak=True), "overlay_reduction": small.reduction}
-    report["sha256"] = files.digests(task.stem, [MASK]) | (curves.digests if curves else {})
+    report["sha256"] = mask_digest | (curves.digests if curves else {})
     write_file(task.stem + files.REPORT, json.dumps(report, indent=1).encode())
     return report
 

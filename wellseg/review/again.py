@@ -144,7 +144,7 @@ def follow_ink(stroke: Stroke, scan: Scan, sure: Scan | None) -> NDArray[np.floa
 def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Path], None]:
     """What writes rows of a scan, their mask and their curves in the form of data/README.md, all
     files or none: call it with the CSV that has the curves. given: a file that lies beside the
-    mask. Raises ValueError: a file is missing, there already, or a split.csv that is none.
+    mask. Raises ValueError: a file is there already, a split.csv is none; ScanError; OSError.
     A pixel of the mask is curve within 3 px of a curve's span; others, of text and of curves that
     were removed, are not, and 128 stays. Where a span has no such pixel, in strokes that were drawn
     and bridged gaps, it is curve itself, and a pixel around it."""
@@ -176,10 +176,11 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, config.size)
-        if not (predicted := given.with_name(config.name + MASK)).is_file():
-            raise ValueError(f"{predicted}: the mask is not there: wellseg predict first")
+        predicted = given.with_name(config.name + MASK)
         picture, dpi, kind = scan.read(first, last + 1), round(scan.likely_dpi), scan.kind
         found = opening.enter_context(open_scan(predicted)).read(first, last + 1)
+    write_file(label, b"")  # it may not be allowed: this is told before edits are written
+    label.unlink()
 
     def write(table: Path) -> None:
         (spans, alone), whole = np.zeros((2, *found.shape), np.uint8), []

@@ -116,7 +116,7 @@ def keep_aside(stem: str, report: Mapping[str, Any], say: Callable[[str], None])
         if now not in known and not is_foreign(stem + ending):
             (fs, path), aside = filesystem(stem + ending), f".{time.time_ns()}.bak"
             fs.mv(path, path + aside)
-            say(f"{stem}{ending}{aside}: kept, no {REPORT} tells whether it was corrected")
+            say(f"{stem}{ending}{aside}: kept, no whole {REPORT} tells of corrections and options")
 
 
 def is_url(place: AnyPath) -> bool:

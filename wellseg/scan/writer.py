@@ -1,5 +1,6 @@
-"""Masks and gray pictures to TIFF, whole or not at all, without holding the picture."""
+"""Masks and gray pictures to TIFF, whole or not at all, without holding its pixels."""
 
+import io
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from wellseg.scan.atomic import AnyPath, atomic_file
+from wellseg.scan.atomic import AnyPath, write_file
 from wellseg.scan.pictures import Gray
 
 STRIP_ROWS = 128
@@ -34,7 +35,7 @@ class Strips:
 
 
 class MaskWriter:
-    """Takes a mask band by band, from top to bottom, and holds it compressed until ``write``."""
+    """Takes a mask band by band, from top to bottom, and holds it compressed until ``tiff``."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self.rows, self.columns = rows, columns
@@ -48,14 +49,13 @@ class MaskWriter:
         if len(self._strips) > 64:  # as many may wait for the thread
             self._strips[-64].result()
 
-    def write(self, path: AnyPath, resolution: Resolution | None = None) -> None:
-        """Write a gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put."""
-        tags: dict[str, Any] = {"shape": (self.rows, self.columns), "dtype": np.uint8}
-        if resolution is not None:
-            tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
+    def tiff(self, resolution: Resolution | None = None) -> memoryview:
+        """A gray 8-bit TIFF (MinIsBlack, deflate, strips), when all rows are put."""
+        size: Any = {"shape": (self.rows, self.columns), "dtype": np.uint8}
         # Deflate can grow data by a little; 4 GiB is what 32-bit offsets reach.
         big = self.rows * self.columns > 2**32 - 2**27
-        _write(path, (strip.result() for strip in self._strips), "minisblack", big, **tags)
+        strips = (strip.result() for strip in self._strips)
+        return _tiff(strips, "minisblack", resolution, big, **size)
 
 
 def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, kind: str = "gray") -> None:
@@ -66,10 +66,13 @@ def write_picture(path: AnyPath, pixels: Gray, *, dpi: int, kind: str = "gray") 
     if kind == "1-bit" and pixels.ndim == 2 and not np.any((pixels > 0) & (pixels < 255)):
         stored, photometric = pixels == 0, "miniswhite"
     about = OF_COLOURS if kind == "colour" else None
-    _write(path, stored, photometric, resolution=(dpi, dpi), resolutionunit=2, description=about)
+    write_file(path, _tiff(stored, photometric, (dpi, dpi, 2), description=about))
 
 
-def _write(path: AnyPath, pixels: Any, photometric: str, big: bool = False, **tags: Any) -> None:
+def _tiff(pixels: Any, photo: str, resolution: Any, big: bool = False, **tags: Any) -> memoryview:
     tags |= {"compression": "adobe_deflate", "rowsperstrip": STRIP_ROWS, "software": "wellseg"}
-    with atomic_file(path) as file, tifffile.TiffWriter(file, bigtiff=big) as writer:
-        writer.write(pixels, photometric=photometric, metadata=None, **tags)
+    if resolution is not None:
+        tags |= {"resolution": resolution[:2], "resolutionunit": resolution[2]}
+    with tifffile.TiffWriter(file := io.BytesIO(), bigtiff=big) as writer:
+        writer.write(pixels, photometric=photo, metadata=None, **tags)
+    return file.getbuffer()
