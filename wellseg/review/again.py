@@ -176,9 +176,9 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             cells |= {it: row[it].strip() for it in ("split", "well") if it in row}
     with ExitStack() as opening:
         scan = enter_scan(opening, given, config, config.size)
-        predicted = given.with_name(config.name + MASK)
         picture, dpi, kind = scan.read(first, last + 1), round(scan.likely_dpi), scan.kind
-        found = opening.enter_context(open_scan(predicted)).read(first, last + 1)
+        predicted = opening.enter_context(open_scan(given.with_name(config.name + MASK)))
+        found = predicted.read(first, last + 1)
     write_file(label, b"")  # it may not be allowed: this is told before edits are written
     label.unlink()
 
@@ -192,8 +192,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             ends = np.where(away, column, [np.fmin(left, column), np.fmax(right, column)]).T
             for y, (low, high) in zip(row, ends.astype(int), strict=True):
                 spans[y, max(0, low) : high + 1] = 255
-                # The network found nothing here: a bridged gap, a stroke that was drawn.
-                if not (found[y, max(0, low - 3) : high + 4] == 255).any():
+                if not (found[y, max(0, low - 3) : high + 4] == 255).any():  # a gap, or drawn
                     alone[y, max(0, low) : high + 1] = 255
             is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
             starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
