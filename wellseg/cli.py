@@ -72,12 +72,7 @@ def parse(
     for i, word in enumerate(words[: words.index("--") if "--" in words else None]):
         if word in switches and [*words, ""][i + 1].lower() not in ("true", "false"):
             words[i] = f"{word}=true"
-    with suppress(ValueError):  # only the main thread may set handlers
-        # SIGTERM, which a cluster sends before it kills, ends a run as Ctrl-C does. So does SIGHUP,
-        # of a closed terminal, which Windows does not have and nohup ignores.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            signal.signal(signal.SIGHUP, signal.default_int_handler)
+    _let_signals_interrupt()
     _sleep_where_busy()
     if isinstance(sys.stdout, io.TextIOWrapper):  # Windows may write it in an 8-bit code
         sys.stdout.reconfigure(errors="backslashreplace")  # as Python lets stderr do
@@ -141,6 +136,14 @@ def fail(command: str, message: str, status: int) -> NoReturn:
     """End the program with one line on stderr."""
     print(f"wellseg.{command}: error: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(status)
+
+
+def _let_signals_interrupt() -> None:
+    """SIGTERM, of a cluster before it kills, and SIGHUP, of a closed terminal, act as Ctrl-C."""
+    with suppress(ValueError):  # only the main thread may set handlers
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, signal.default_int_handler)  # under nohup it stays ignored
 
 
 def _sleep_where_busy() -> None:
