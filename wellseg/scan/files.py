@@ -90,7 +90,7 @@ def refuse_foreign_results(stem: str, report: Mapping[str, Any], asked: Collecti
 
 
 def digests(stem: AnyPath, endings: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of those of the results that are there, by their endings: for the report."""
+    """SHA-256 of the files STEM + ending that are there, by ending; "" is the file ``stem``."""
     found = {}
     for ending in endings:
         fs, place = filesystem(f"{stem}{ending}")
