@@ -29,6 +29,7 @@ SAID, MOVED = WRAPPED | 8, 16  # flags, as --edit says: off its scale; drawn, or
 Lines = NDArray[np.float64]  # of the CSV, (lines, NUMBERS)
 Tables = dict[str, Lines]
 Parts = list[tuple[str, Lines]]  # of a curve as corrected: whose they were; lines
+ToPlace = tuple[Curve, Points, int, NDArray[np.float32]]  # for `place_curve`: track, borders
 
 
 def curves_of_table(
@@ -243,9 +244,8 @@ def _as_one(name: str, table: Lines, own_part: int, notes: list[str]) -> Lines:
     return table
 
 
-def _curve(
-    path: Path, name: str, table: Lines, size: Size, known: Mapping[str, Any]
-) -> tuple[Curve, Points, int, NDArray[np.float32]]:
+def _curve(path: Path, name: str, table: Lines, size: Size, known: Mapping[str, Any]) -> ToPlace:
+    """A curve of its lines by row. known: its entry in the report, or {}. Raises ValueError."""
     if not re.fullmatch(NAME, name) or name.upper() in INDICES:
         rule = "a name has letters A to Z, digits and _, 60 at most, and is not that of a depth"
         raise ValueError(f"{path}: curve {name!r}, row {table[0, ROW]:,.10g}: {rule}")
