@@ -184,9 +184,9 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
 
     def write(table: Path) -> None:
         (spans, alone), whole = np.zeros((2, *found.shape), np.uint8), []
-        for name, lines in read_table(table).items():
-            lines = lines[(first <= lines[:, ROW]) & (lines[:, ROW] <= last)]
-            row, _, column, left, right, _, _, flags = lines[lines[:, ROW].argsort(), : FLAGS + 1].T
+        for curve, every in read_table(table).items():
+            here = every[(first <= every[:, ROW]) & (every[:, ROW] <= last)]
+            row, _, column, left, right, _, _, flags = here[here[:, ROW].argsort(), : FLAGS + 1].T
             row, column = row.astype(int) - first, column.round().astype(int)
             away = np.fmax(left - column, column - right) > 1  # moved by hand: its span is not
             ends = np.where(away, column, [np.fmin(left, column), np.fmax(right, column)]).T
@@ -197,7 +197,7 @@ def label_rows(config: CurvesConfig, folder: Path, given: Path) -> Callable[[Pat
             is_wrapped = np.nan_to_num(flags) // WRAPPED % 2
             starts = np.flatnonzero((np.diff(row) > 1) | (np.diff(is_wrapped) != 0)) + 1
             points = np.stack([column, row], 1).tolist()
-            whole += [{"name": name, "path": points, "starts": starts.tolist()}] if points else []
+            whole += [{"name": curve, "path": points, "starts": starts.tolist()}] if points else []
         near = (cv2.dilate(spans, NEAR) > 0) | (found == 128)  # not scored
         truth = np.where(near, np.maximum(cv2.dilate(alone, NEAR[:3, :3]), found), 0)
         with ExitStack() as undo:
