@@ -91,8 +91,6 @@ def mask_scan(
         if curves:
             curves.before_rename = lambda new: files.begin_anew(task.stem, begun | {"sha256": new})
             curves.finish()
-    curve_px, possible_px, sure_px = pixels_above.tolist()
-    share = curve_px / (scan.rows * scan.columns)
     if scan.mostly_black:
         asks = "does it show white ink on black? try --invert"
         notes.append(f"most of it is black: {'leave --invert out' if config.invert else asks}")
@@ -102,6 +100,8 @@ def mask_scan(
     mask_digest = {MASK: hashlib.sha256(tiff := masks.tiff(scan.resolution)).hexdigest()}
     files.begin_anew(task.stem, begun | {"sha256": mask_digest})
     write_file(task.stem + MASK, tiff)  # last: only the report tells who wrote it
+    curve_px, possible_px, sure_px = pixels_above.tolist()
+    share = curve_px / (scan.rows * scan.columns)
     report = {"format": files.FORMAT, "wellseg": __version__, "scan": scan.path.name}
     report |= {name: getattr(scan, name) for name in OF_THE_SCAN}
     report |= {"curve_share": share, "doubt_share": (possible_px - sure_px) / max(1, possible_px)}
