@@ -296,6 +296,8 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
     [
         (EMPTY[1:], truth_of(EMPTY), r"prediction is \(99, 60\) but the truth \(100, 60\) pixels"),
         (EMPTY, np.full((100, 60), 128, np.uint8), "nothing to score"),
+        (line(20), line(20), "curves are 255"),  # bool
+        (line(20), line(20).view(np.uint8), "curves are 255"),
     ],
 )
 def test_wrong_arguments(prediction: Mask, truth: NDArray[np.uint8], message: str) -> None:
