@@ -453,7 +453,9 @@ def test_own_data_needs_logs_to_test_with_and_curves_to_choose_by(data_set, tmp_
     assert "no logs to test with" in capsys.readouterr().err and not (tmp_path / "out").exists()
     table = data_set / "split.csv"
     table.write_text(table.read_text().replace("well0_a,train", "well0_a,test"))
-    compare.main(flags)
+    data = compare.CompareDataConfig(root=str(data_set))  # words do for folders
+    words = compare.CompareConfig(rates=(1e-3,), seeds=1, data=data, out=str(tmp_path / "out"))
+    compare.compare(words)
     assert {row["set"] for row in rows_of(tmp_path / "out")} == {"validation", "test"}
     report = (tmp_path / "out" / "report.md").read_text()
     assert not any(word in report for word in ("bilevel", "preset", "logs 120"))

@@ -174,7 +174,8 @@ def test_a_data_set_on_disk_has_its_curves_and_is_scored(
             idf1.append(identity.idf1)
     # Following the true mask over 60 such logs: 0.77 on 1 bit, 0.90 in colour.
     assert len(idf1) == 5 and np.median(idf1) > 0.7
-    config = EvaluateConfig(data=out, masks=out / "masks", out=tmp_path / "scores", split="val")
+    words = {"data": str(out), "masks": str(out / "masks"), "out": str(tmp_path / "scores")}
+    config = EvaluateConfig(**words, split="val")
     assert evaluate.evaluate(config) == 0
     said = capsys.readouterr().out
     assert "Whole curves" in said and "quick5-000001" in said

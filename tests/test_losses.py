@@ -1,5 +1,6 @@
 """The loss: what is right costs nothing, 128 counts for nothing, an empty mask is defined."""
 
+import pytest
 import torch
 
 from wellseg.training import segmenter as losses
@@ -31,6 +32,12 @@ def test_an_empty_mask_is_met_by_predicting_nothing():
     truth = torch.zeros(1, 1, 50, 50, dtype=torch.uint8)
     assert curve_loss(torch.full((1, 1, 50, 50), -40.0), truth) < 1e-6
     assert curve_loss(torch.zeros(1, 1, 50, 50), truth) > 1
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.bool, torch.int64, torch.float32])
+def test_a_mask_of_ones_is_refused_not_taken_for_empty(kind):
+    with pytest.raises(ValueError, match="curves are 255"):
+        curve_loss(torch.zeros(1, 1, 2, 2), truth_of([[1, 0], [0, 1]]).to(kind))
 
 
 def test_nothing_scored_is_no_loss():

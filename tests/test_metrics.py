@@ -294,8 +294,11 @@ def test_curves_that_are_found_whole_and_by_half_are_counted() -> None:
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (EMPTY[1:], truth_of(EMPTY), r"prediction is \(99, 60\) but the truth \(100, 60\) pixels"),
+        (EMPTY[1:], truth_of(EMPTY), r"a mask is bool \(100, 60\), not bool \(99, 60\)"),
+        (EMPTY.astype(float), truth_of(EMPTY), "a mask is bool .*, not float64"),
         (EMPTY, np.full((100, 60), 128, np.uint8), "nothing to score"),
+        (line(20), line(20), "curves are 255"),  # bool
+        (line(20), line(20).view(np.uint8), "curves are 255"),
     ],
 )
 def test_wrong_arguments(prediction: Mask, truth: NDArray[np.uint8], message: str) -> None:

@@ -510,10 +510,21 @@ def test_importing_wellseg_does_not_import_torch():
 
 
 def test_a_wrong_array_is_refused(weights):
-    with pytest.raises(
-        ValueError, match=r"a scan is uint8, gray or RGB, 0 ink: not float64 \(3, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"a scan is .* uint8, gray or RGB: not float64 \(3, 4\)"):
         wellseg.segment(wellseg.load_model(weights), np.zeros((3, 4)))
+
+
+def test_what_is_no_array_of_numpy_is_refused(weights):
+    image, model = pytest.importorskip("PIL.Image"), wellseg.load_model(weights)
+    for scan, said in (
+        (image.new("RGB", (4, 3)), r"<class 'PIL.Image.Image'> \(3, 4, 3\)"),
+        (torch.zeros(3, 4, dtype=torch.uint8), r"torch.uint8 torch.Size\(\[3, 4\]\)"),
+        (None, "NoneType"),
+        (np.zeros((0, 4), np.uint8), r"uint8 \(0, 4\)"),
+        (np.zeros((4, 0), np.uint8), r"uint8 \(4, 0\)"),
+    ):
+        with pytest.raises(ValueError, match=f"a scan is a file or NumPy uint8.*not .*{said}"):
+            wellseg.segment(model, scan)
 
 
 def test_a_name_for_a_model_is_refused_and_the_front_door_is_listed():

@@ -62,6 +62,7 @@ class CompareConfig:
     """Folder for results.csv, report.md and the runs. A comparison in it is continued."""
 
     def __post_init__(self) -> None:
+        self.out = Path(self.out)  # Python's callers give words, too
         self.norm_list = list(dict.fromkeys(self.norms.replace(",", " ").split()))
         if len(self.norm_list) < 2:
             raise ValueError("--norms needs two norms at least, as in batch,group")
@@ -96,7 +97,7 @@ def compare(config: CompareConfig) -> None:
     if root:
         logs = list_logs(root)
         state = [(it.name, it.split, crc32(it.mask.read_bytes())) for it in logs]
-        data = f"{root.resolve()}, masks of version {crc32(repr(state).encode()):x}"
+        data = f"{Path(root).resolve()}, masks of version {crc32(repr(state).encode()):x}"
         if all(log.split != "test" for log in logs):
             raise ValueError(f"{root}: no logs to test with: call some test in split.csv")
         values = check_masks(logs).items()  # a training looks at no test log
@@ -114,10 +115,9 @@ def compare(config: CompareConfig) -> None:
             maker = NORMS[job["norm"]]  # one that was edited since is another norm
             source = Path(getfile(getattr(maker, "func", maker)))  # func: of a functools.partial
             take_folder(folder, "norm.json", {source.name: f"{crc32(source.read_bytes()):x}"})
-            is_known = (folder / "scores.json").exists()
-            told = f"{folder.name}, known" if is_known else folder.name
-            print(f"{number} of {len(runs)}: {told}", flush=True)
-            if not is_known:
+            known = ", known" if (folder / "scores.json").exists() else ""
+            print(f"{number} of {len(runs)}: {folder.name}{known}", flush=True)
+            if not known:
                 run_job(folder, job, size, root, config.data.crop_rows)
     rows: dict[Path, list[Row]] = {}  # of each run
     for path in sorted(out.glob("runs/*/scores.json")):  # also of earlier ones with other norms

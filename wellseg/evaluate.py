@@ -39,6 +39,7 @@ class EvaluateConfig(MaskOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.data, self.out = Path(self.data), Path(self.out)  # Python's callers give words, too
         at_least(0, worst=self.worst)
         if self.masks and any(getattr(self, it.name) != it.default for it in fields(MaskOptions)):
             raise ValueError("--masks are made already: give no --weights, --threshold and so on")
@@ -114,8 +115,7 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         masks = list_masks(config.masks)
         for log in logs:
             if log.name not in masks:
-                said = f"no mask {log.name}.mask.tif, {log.name}.tif or {log.name}.png"
-                raise ValueError(f"{config.masks}: {said}; make it with wellseg predict")
+                raise ValueError(f"{config.masks}: no {log.name}.mask.tif, .tif, .png: use predict")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 

@@ -28,10 +28,11 @@ def segment(model: nn.Module, scan: str | Path | Gray, **options: Any) -> NDArra
     Raises ScanError for the file, ValueError for options, NotImplementedError for the network."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"segment(model, scan): a model is what load_model() gives, not {model!r}")
-    if isinstance(scan, np.ndarray):
-        rows, columns, *colours = scan.shape if scan.ndim > 1 else (0, 0)
-        if scan.dtype != np.uint8 or colours not in ([], [3]) or not scan.size or not rows:
-            raise ValueError(f"a scan is uint8, gray or RGB, 0 ink: not {scan.dtype} {scan.shape}")
+    if not isinstance(scan, str | Path):
+        shape, dtype = np.shape(scan), getattr(scan, "dtype", type(scan))  # of torch, PIL ...
+        rows, columns, *colours = shape if len(shape) > 1 else (0, 0)
+        if dtype != np.uint8 or colours not in ([], [3]) or not rows or not columns:
+            raise ValueError(f"a scan is a file or NumPy uint8, gray or RGB: not {dtype} {shape}")
         pixels: Gray = np.require(scan, requirements=["C", "W"])  # as torch wants them
         kind, whiten = look_for_colour(lambda a, b: pixels[a:b], rows)  # as of a file
         pixels = whiten(pixels) if kind == "colour" else to_gray(whiten(pixels))

@@ -67,9 +67,11 @@ def score_log(prediction: Mask, truth: NDArray[np.uint8], *, label: Label | None
     prediction: bool (rows, columns). truth: uint8 (rows, columns), 255 curve, 0 background, 128 not
     scored. label: the truth's centrelines where they are known; else the truth is thinned, which
     loses one of two strokes that run merged, and the tips of spikes: recall then moves by up to
-    0.06. Raises ValueError: another shape, or no scored pixel at all."""
-    if prediction.shape != truth.shape:
-        raise ValueError(f"prediction is {prediction.shape} but the truth {truth.shape} pixels")
+    0.06. Raises ValueError: another shape, no scored pixel at all, or curves that are 1."""
+    if prediction.shape != truth.shape or prediction.itemsize > 1:
+        raise ValueError(f"a mask is bool {truth.shape}, not {prediction.dtype} {prediction.shape}")
+    if (truth == 1).any():
+        raise ValueError("truth: curves are 255, 128 is not scored; here they are 1, or True")
     left, top, width, height = cv2.boundingRect((truth != 128).view(np.uint8))
     if not width:
         raise ValueError("nothing to score: the truth is 128 everywhere")

@@ -150,8 +150,7 @@ class Segmenter(LightningModule):
         maps = (sample.channels, logits > 0, sample.truth)
         gray, mask, truth = (each[0, 0].cpu().numpy() for each in maps)
         if truth.max() == 255:  # as wellseg evaluate: the mean of the logs with curves
-            f1 = score_log(mask, truth).f1_at_3px
-            self.log(F1_COLUMN, f1, batch_size=1, sync_dist=True)
+            self.log(F1_COLUMN, score_log(mask, truth).f1_at_3px, batch_size=1, sync_dist=True)
         if index < LOGS_DRAWN and self.trainer.is_global_zero:
             name = f"step-{self.global_step:06d}-{sample.name[-50:]}.png"  # systems limit names
             path = f"{self.trainer.default_root_dir}/pictures/{name}"
@@ -199,10 +198,12 @@ class Segmenter(LightningModule):
 def curve_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Binary cross entropy + (1 - soft Dice of the curves): float32 scalar.
     logits: any float dtype, (N, 1, H, W). truth: uint8 of the same shape, 255 curve, 0 not, 128
-    left out. Where 2 % of the pixels are curve, cross entropy alone is low without any curve; Dice
-    (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty mask: the Dice loss
-    is zero when nothing is predicted. A log without a scored pixel has a loss of zero.
+    left out (1, or True: ValueError). Where 2 % of the pixels are curve, cross entropy alone is low
+    without any; Dice (Milletari et al. 2016, arXiv 1606.04797) is not. Its +1 covers the empty
+    mask: the Dice loss is zero when nothing is predicted. A log without a scored pixel has loss 0.
     On a CPU only the logits are kept for the gradient: blocks of rows are computed twice."""
+    if (truth == 1).any():
+        raise ValueError("truth: curves are 255, 128 is not scored; here they are 1, or True")
     if logits.is_cuda:
         sums = _sums(logits, truth)
     else:
