@@ -350,7 +350,7 @@ def test_wrong_usage(
     assert "b.tif: has 100 x 90 pixels" in line and "120 x 90" in line
     (masks / "b.tif").unlink()
     line = refused(data, "--masks", masks)
-    assert "predicted: no b.mask.tif, .tif, .png: use predict" in line
+    assert "no mask b.mask.tif, b.tif or b.png" in line and "wellseg predict" in line
 
     save(data / "masks" / "a.tif", page(20, rows=110))
     line = refused(data)

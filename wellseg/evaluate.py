@@ -115,7 +115,8 @@ def make_predictor(config: EvaluateConfig, logs: list[LogFiles]) -> Callable[[Lo
         masks = list_masks(config.masks)
         for log in logs:
             if log.name not in masks:
-                raise ValueError(f"{config.masks}: no {log.name}.mask.tif, .tif, .png: use predict")
+                said = f"no mask {log.name}.mask.tif, {log.name}.tif or {log.name}.png"
+                raise ValueError(f"{config.masks}: {said}; make it with wellseg predict")
             check_size(masks[log.name], log.image)
         return lambda log: read_mask(masks[log.name]) == 255
 
