@@ -710,10 +710,11 @@ def test_every_page_of_a_file_that_is_a_log_is_masked(pages, weights, capsys):
     assert tifffile.imread(pages.with_name("pages.mask.tif")).shape == (120, 80)
     assert tifffile.imread(pages.with_name("pages.p1.mask.tif")).shape == (70, 80)
     assert not list(pages.parent.glob("pages.p3.*"))
-    said = "page 1 in .p1.mask.tif; page 3 is a copy, thumbnail or mask"
-    assert said in capsys.readouterr().err
+    *notes, done = capsys.readouterr().err.splitlines()  # one a line, before what was written
+    told = ["page 1 in .p1.mask.tif", "page 3 is a copy, thumbnail or mask"]
+    assert notes == [f"{pages}: {note}" for note in told] and "look at" in done
     row = summary(pages.parent)["pages.tif"]
-    assert row["pages"] == "3" and row["reason"] == said and row["status"] == "done"
+    assert row["pages"] == "3" and row["reason"] == "; ".join(told) and row["status"] == "done"
     assert json.loads(pages.with_name("pages.json").read_text())["further_pages"] == [1]
     run(pages.parent, "--weights", weights)
     assert "done already" in capsys.readouterr().err

@@ -43,19 +43,18 @@ class Screen(Progress):
     def ended(self, task: Task, outcome: Outcome) -> None:
         self._past += task.size_bytes
         self._ended += 1
-        for text in outcome.said:
-            self.say(text)
-        number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
+        told, line = [*outcome.said], f"wellseg.predict: {task.scan}: {outcome.reason}"
         if outcome.status == "done":
             rows, columns, seconds = (outcome.known[key] for key in ("rows", "columns", "seconds"))
             speed = f"{seconds:.1f} s ({rows * columns / 1e6 / max(seconds, 0.01):.1f} Mpx/s)"
-            line = f"{number}{task.stem}{MASK}: {rows} x {columns} pixels, {speed}"
-            look = f"look at {task.stem}{self._preview}"
+            line = f"{task.stem}{MASK}: {rows} x {columns} pixels, {speed}; "
+            line += f"look at {task.stem}{self._preview}"
             if (curves := outcome.known.get("curves")) is not None:
-                look += f"; curves: {curves:,}, in {task.stem}.curves.csv"
-            self.say("; ".join(filter(None, [line, look, outcome.reason])))
-        else:
-            self.say(f"{number}wellseg.predict: {task.scan}: {outcome.reason}")
+                line += f"; curves: {curves:,}, in {task.stem}.curves.csv"
+            told += [f"{task.scan}: {note}" for note in outcome.reason.split("; ") if note]
+        number = f"{self._ended:,}/{self._count:,} " if self._count > 1 else ""
+        for text in [*told, number + line]:
+            self.say(text)
         self.share(task, 0.0)
 
 
